@@ -1,0 +1,62 @@
+"""Reading flow files: the one place that opens them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from flowcore.catalog import Catalog
+from flowcore.documents.flow_files import FlowFile, compile_flow_files, parse_flow_files
+from flowcore.errors import FlowDocumentError, Problem
+from flowcore.model import Flow
+
+MAX_FILE: Final = 64_000_000
+"""How large one flow file may be, in bytes."""
+
+
+def read_files(paths: Iterable[str | Path]) -> list[FlowFile]:
+    """Return the texts of *paths*.
+
+    Raises:
+        FlowDocumentError: Files that cannot be read, all of them named.
+    """
+    files: list[FlowFile] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            files.append(FlowFile(str(path), _read(Path(path))))
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            problems.append(Problem(code="unreadable-file", message=f"cannot be read: {reason}", file=str(path)))
+    if problems:
+        raise FlowDocumentError(problems)
+    return files
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as stream:
+        data = stream.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise ValueError(f"it is larger than {MAX_FILE // 1_000_000} MB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line} is no UTF-8 text") from error
+
+
+def load_yaml_files(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """Return the merged configuration of flow files: later files override earlier ones (documents/python-api.md).
+
+    Raises:
+        FlowDocumentError: A file cannot be read or is no YAML mapping.
+    """
+    return dict(parse_flow_files(read_files(paths)))
+
+
+def load_flow(paths: Iterable[str | Path], catalog: Catalog) -> Flow:
+    """Return the flow that *paths* declare together.
+
+    Raises:
+        FlowDocumentError: It cannot run; every problem has its file, line and column.
+    """
+    return compile_flow_files(read_files(paths), catalog)

@@ -1,0 +1,35 @@
+"""Letting in only so many requests that take long, so that the quick ones always find a thread."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Semaphore
+from typing import Final
+
+import falcon
+
+KEPT_FREE: Final = 4
+"""How many threads of a server are never taken by requests that wait for news."""
+
+
+class Admission:
+    """Places for long-lived requests: as many as a server of so many threads can spare, none if need be."""
+
+    def __init__(self, threads: int) -> None:
+        """Leave `KEPT_FREE` of *threads* alone."""
+        self._places = Semaphore(max(0, threads - KEPT_FREE))
+
+    @contextmanager
+    def enter(self) -> Generator[None]:
+        """Take a place for as long as the block lasts.
+
+        Raises:
+            HTTPServiceUnavailable: There is none.
+        """
+        if not self._places.acquire(blocking=False):
+            raise falcon.HTTPServiceUnavailable(
+                title="too many requests are waiting for news; ask without 'wait', or again in a second", retry_after=1
+            )
+        try:
+            yield
+        finally:
+            self._places.release()

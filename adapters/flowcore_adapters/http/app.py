@@ -1,0 +1,88 @@
+"""The WSGI application: every family a view of one event log, the guard in front."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import falcon
+
+from flowcore.ports import EventLog
+
+from . import errors
+from .admission import Admission
+from .guard import Guard, GuardSettings
+from .health import HealthResource
+from .shortcut import Shortcut
+from .view_cache import ViewCache
+from .view_resource import ViewResource
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+THREADS: Final = 16
+"""How many threads a server should give the application at least."""
+_ROUTED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+"""The methods that a resource may have a responder for."""
+_NEVER_ROUTED: Final = "TRACE"
+
+
+class Scope(StrEnum):
+    """What a caller needs to be allowed to do; each includes those before it."""
+
+    OPEN = "open"
+    READ = "read"
+    OPERATE = "operate"
+    EXECUTE = "execute"
+    ADMIN = "admin"
+
+
+@attrs.frozen
+class Route:
+    """One path of the application; there is none without a scope."""
+
+    path: str
+    resource: object
+    scope: Scope
+
+
+class _Request(falcon.Request):
+    """A request whose invented method is one that is not allowed (405), not one that is not understood (400)."""
+
+    def __init__(self, env: "WSGIEnvironment", options: falcon.RequestOptions | None = None) -> None:
+        super().__init__(env, options)
+        if self.method not in _ROUTED:
+            self.method = _NEVER_ROUTED
+
+
+def routes(log: EventLog, *, threads: int = THREADS) -> tuple[Route, ...]:
+    """Return everything that can be asked of *log*."""
+    cache = ViewCache(log)
+    admission = Admission(threads)
+    status = ViewResource(log, cache, admission, "status", empty=b'{"status":"no-runner"}')
+    outputs = ViewResource(log, cache, admission, "outputs", empty=b"{}")
+    return (
+        Route("/healthz", HealthResource(log), Scope.OPEN),
+        Route("/status", status, Scope.READ),
+        Route("/outputs", outputs, Scope.READ),
+    )
+
+
+def create_app(log: EventLog, *, guard: GuardSettings | None = None, threads: int = THREADS) -> "WSGIApplication":
+    """Return the application over *log*.
+
+    Args:
+        log: Where the runs are; this process or others may be driving them.
+        guard: What the guard lets through; only local names without a token when None.
+        threads: How many threads the server has; without more than four, no request may wait for news.
+    """
+    application = falcon.App(request_type=_Request)
+    errors.install(application)
+    # A repeated parameter must be seen as such, and an empty one is not a missing one.
+    application.req_options.keep_blank_qs_values = True
+    application.req_options.auto_parse_qs_csv = False
+    application.req_options.strip_url_path_trailing_slash = False
+    table = routes(log, threads=threads)
+    for route in table:
+        application.add_route(route.path, route.resource)
+    views = {route.path: route.resource for route in table if isinstance(route.resource, ViewResource)}
+    return Guard(Shortcut(application, views), guard or GuardSettings())

@@ -1,0 +1,26 @@
+"""`GET /healthz`: whether the server and its log answer."""
+
+import falcon
+
+from flowcore.errors import LogError
+from flowcore.ports import EventLog
+
+
+class HealthResource:
+    """For load balancers and supervisors; the only page that needs no token."""
+
+    def __init__(self, log: EventLog) -> None:
+        """Look at *log*."""
+        self._log = log
+
+    def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
+        """Answer 200 ``{"status": "ok"}``, or 503 when the log does not answer."""
+        try:
+            self._log.position()
+        except LogError:
+            response.status = falcon.HTTP_503
+            response.media = {"status": "log-unavailable"}
+            return
+        response.media = {"status": "ok"}
+
+    on_head = on_get

@@ -1,0 +1,125 @@
+"""`GET /status` and `GET /outputs` (documents/status-api.md): one resource for every view of a run."""
+
+import time
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final
+
+import falcon
+
+from flowcore.errors import RunNotFoundError
+from flowcore.ids import RunId
+from flowcore.ports import EventLog
+
+from .admission import Admission
+from .query import LATEST, ViewQuery, read_query
+from .view_cache import Headers, Page, ViewCache
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+GONE: Final = "flowcore.gone"
+"""In the WSGI environment of a server that knows: a function that tells whether nobody wants the answer any more."""
+_LOOK_S: Final = 0.5
+"""How often, in seconds, a request that waits looks whether it still should."""
+
+
+class ViewResource:
+    """One family's view: of the most recent run, of a named one, as it was, or as soon as there is news."""
+
+    def __init__(self, log: EventLog, cache: ViewCache, admission: Admission, family: str, *, empty: bytes) -> None:
+        """Show the view *family* of the runs in *log*; *empty* is the answer while there is no run at all."""
+        self._log = log
+        self._cache = cache
+        self._admission = admission
+        self._family = family
+        self._empty = empty
+        self._latest: tuple[int, Page] | None = None
+
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Answer with the view, or with 304 when the caller has it."""
+        query = read_query(request)
+        page = self._page(query) if query.after is None else self._news(request, query, query.after)
+        if page is None:
+            response.set_header("Cache-Control", "no-cache")
+            response.content_type = falcon.MEDIA_JSON
+            response.data = self._empty
+        elif (query.after is not None and page.position <= query.after) or _has(request.env, page):
+            response.status = falcon.HTTP_304
+            response.set_headers(page.validators)
+        else:
+            response.set_headers(page.headers)
+            response.data = page.body
+
+    on_head = on_get
+
+    def plain(self, environ: "WSGIEnvironment") -> tuple[str, Headers, bytes] | None:
+        """Return status, headers and body of a GET without a query, as `on_get` has them; None when there is no run."""
+        # Nothing new in the whole log is nothing new here: one question to it instead of two. Read before the page.
+        position = self._log.position()
+        latest = self._latest
+        if latest is not None and latest[0] == position:
+            page: Page | None = latest[1]
+        else:
+            page = self._page(LATEST)
+            self._latest = None if page is None else (position, page)
+        if page is None:
+            return None
+        if _has(environ, page):
+            return falcon.HTTP_304, page.validators, b""
+        return falcon.HTTP_200, page.headers, page.body
+
+    def _page(self, query: ViewQuery) -> Page | None:
+        """Return the page that *query* asks for; None when there is no run at all."""
+        run_id = query.run_id
+        if query.at is not None:
+            return self._cache.past(self._family, self._newest_at(query.at) if run_id is None else run_id, query.at)
+        if run_id is None:
+            newest = self._log.runs(limit=1)
+            if not newest:
+                return None
+            run_id = newest[0]
+        return self._cache.page(self._family, run_id)
+
+    def _newest_at(self, position: int) -> RunId:
+        """Return the run that was the most recent one when the log was at *position*.
+
+        Raises:
+            RunNotFoundError: There was none yet.
+        """
+        newest = self._log.runs(limit=1)
+        if newest and self._created_at(newest[0]) <= position:
+            return newest[0]
+        # Ids grow with time, and so with the log.
+        earlier = sorted(self._log.runs())
+        count = bisect_right(earlier, position, key=self._created_at)
+        if not count:
+            raise RunNotFoundError(f"there was no run yet when the log was at position {position}")
+        return earlier[count - 1]
+
+    def _created_at(self, run_id: RunId) -> int:
+        """Return the position of the first event of a run."""
+        return next(self._log.read(run_id)).position
+
+    def _news(self, request: falcon.Request, query: ViewQuery, after: int) -> Page | None:
+        """Return the page as soon as it is past *after*, or as it is when the wait is over."""
+        deadline = time.monotonic() + query.wait_s
+        gone = request.env.get(GONE)
+        # Read before the page: what is appended in between ends the wait at once.
+        position = self._log.position()
+        page = self._page(query)
+        if query.wait_s and (page is None or page.position <= after):
+            with self._admission.enter():
+                while (page is None or page.position <= after) and (left_s := deadline - time.monotonic()) > 0:
+                    if gone is not None and gone():
+                        break
+                    position = self._log.wait(position, min(left_s, _LOOK_S))
+                    page = self._page(query)
+        return page
+
+
+def _has(environ: "WSGIEnvironment", page: Page) -> bool:
+    """Return whether `If-None-Match` names *page*: alone, in a list, weakly, or as `*`."""
+    given = environ.get("HTTP_IF_NONE_MATCH")
+    if given is None or given == page.etag:
+        return given is not None
+    return any(part.strip().removeprefix("W/") in {page.etag, "*"} for part in given.split(","))

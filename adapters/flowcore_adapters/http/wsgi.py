@@ -1,0 +1,94 @@
+"""The application for WSGI servers: `gunicorn flowcore_adapters.http.wsgi:app`, `waitress-serve --call ...:get_app`.
+
+The only module that reads the environment:
+
+    FLOWCORE_DB                 the event log; the user's own when it is not set
+    FLOWCORE_TOKEN              what `Authorization: Bearer` must bring
+    FLOWCORE_ALLOW_HOSTS        names that requests may use beside the local ones, separated by commas
+    FLOWCORE_ALLOW_ORIGINS      origins of other sites that may call, separated by commas
+    FLOWCORE_THREADS            how many threads the server has, for requests that wait for news
+    FLOWCORE_INSECURE_NO_AUTH   1 to answer other machines without a token
+
+Where the server is bound is unknown here. So other machines are answered only when there is a token that is long
+enough, and a Host header may bring the port that the server says it listens on.
+"""
+
+import logging
+import os
+from collections.abc import Iterable
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from flowcore.errors import LogError
+from flowcore_adapters.logs.location import default_path
+from flowcore_adapters.logs.sqlite import SqliteEventLog
+
+from .admission import KEPT_FREE
+from .app import create_app
+from .errors import error_body
+from .guard import SHORTEST_TOKEN, GuardSettings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_LOG: Final = logging.getLogger("flowcore.http")
+_FEW: Final = KEPT_FREE + 1
+"""Threads of a server that has some and does not say how many: one request may wait."""
+
+
+def get_app(*, threads: int = _FEW) -> "WSGIApplication":
+    """Return the application that the environment describes.
+
+    Args:
+        threads: How many threads the server has, unless the environment says so.
+
+    Raises:
+        LogError: The event log cannot be opened.
+    """
+    token = os.environ.get("FLOWCORE_TOKEN") or None
+    secured = len(token or "") >= SHORTEST_TOKEN or os.environ.get("FLOWCORE_INSECURE_NO_AUTH") == "1"
+    guard = GuardSettings(
+        token=token,
+        allow_hosts=_listed("FLOWCORE_ALLOW_HOSTS"),
+        allow_origins=_listed("FLOWCORE_ALLOW_ORIGINS"),
+        local_only=not secured,
+    )
+    said = os.environ.get("FLOWCORE_THREADS", "")
+    log = SqliteEventLog(os.environ.get("FLOWCORE_DB") or default_path())
+    return create_app(log, guard=guard, threads=int(said) if said.isdigit() else threads)
+
+
+def _listed(name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
+
+
+class _LazyApp:
+    """The application, made at the first request: a server that forks must not hand an open log to its children."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._application: WSGIApplication | None = None
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request."""
+        application = self._application
+        if application is None:
+            try:
+                application = self._open(environ)
+            except LogError as error:
+                _LOG.error("no request can be answered: %s", error)
+                body = error_body("the event log cannot be opened")
+                headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+                start_response("500 Internal Server Error", headers)
+                return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+        return application(environ, start_response)
+
+    def _open(self, environ: "WSGIEnvironment") -> "WSGIApplication":
+        with self._lock:
+            if self._application is None:
+                # One request at a time: none of them may wait for news.
+                self._application = get_app(threads=_FEW if environ["wsgi.multithread"] else 1)
+            return self._application
+
+
+app = _LazyApp()

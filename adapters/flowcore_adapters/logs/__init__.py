@@ -1,0 +1,1 @@
+"""Event logs: adapters of `flowcore.ports.EventLog`."""

@@ -1,0 +1,76 @@
+"""An event log in memory that several threads share: for throw-away runs (`--no-db`) and for tests of threaded code."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from flowcore.errors import LogError
+from flowcore.ids import RunId
+from flowcore.ports import Append, Recorded
+from flowcore.testing import MemoryEventLog
+
+
+class SharedMemoryEventLog:
+    """An `EventLog` in lists, safe for threads; it forgets everything when it is dropped."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._log = MemoryEventLog()
+        self._lock = threading.Lock()
+        self._moved = threading.Condition(self._lock)
+        self._waiting = 0
+        self._closed = False
+
+    def append(self, *appends: Append) -> int:
+        """Append all of *appends*, or nothing (see `EventLog.append`)."""
+        # The bare lock, not the condition: entering that one is a call in Python, and this is the path of every event.
+        with self._lock:
+            if self._closed:
+                raise LogError("the event log is closed")
+            position = self._log.append(*appends)
+            if self._waiting:
+                self._moved.notify_all()
+        return position
+
+    def read(self, run_id: RunId, *, after: int = 0) -> Iterator[Recorded]:
+        """Yield the events of *run_id* above version *after*."""
+        # Without the lock: `MemoryEventLog` lets others read while one thread appends.
+        return self._log.read(run_id, after=after)
+
+    def version(self, run_id: RunId) -> int:
+        """Return the version of the last event of *run_id*."""
+        return self._log.version(run_id)
+
+    def position(self) -> int:
+        """Return the position of the last event."""
+        # With the lock: in the midst of an append the position is ahead of the events.
+        with self._lock:
+            return self._log.position()
+
+    def runs(self, *, limit: int | None = None) -> Sequence[RunId]:
+        """Return the ids of the runs, newest first."""
+        with self._lock:
+            return self._log.runs(limit=limit)
+
+    def wait(self, position: int, timeout_s: float) -> int:
+        """Block until the log is past *position*, *timeout_s* is over or the log is closed (see `EventLog.wait`)."""
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            if self._closed:
+                # Answering at once would turn a follower's loop into a busy one.
+                raise LogError("the event log is closed")
+            self._waiting += 1
+            try:
+                while self._log.position() <= position and not self._closed:
+                    remaining_s = deadline - time.monotonic()
+                    if remaining_s <= 0 or not self._moved.wait(remaining_s):
+                        break
+            finally:
+                self._waiting -= 1
+            return self._log.position()
+
+    def close(self) -> None:
+        """Wake whoever waits; nothing can be appended afterwards."""
+        with self._lock:
+            self._closed = True
+            self._moved.notify_all()

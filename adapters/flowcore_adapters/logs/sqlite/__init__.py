@@ -1,0 +1,5 @@
+"""The embedded event log: one SQLite file, which several threads and processes may use at the same time."""
+
+from .log import Durability, SqliteEventLog
+
+__all__ = ["Durability", "SqliteEventLog"]

@@ -1,0 +1,124 @@
+"""One run while it is being driven: its session, its plans and its attempts in the air."""
+
+from math import inf
+from threading import Event as Flag
+from typing import Final
+
+from flowcore.ids import InstanceId, RunId
+from flowcore.ports import Clock
+from flowcore.service import RunSession
+from flowcore.values import Json
+from flowcore_adapters.cancel import Cancellation
+from flowcore_adapters.registry import Registry
+
+from .context import RunContext
+from .perform import Attempt
+from .plan import Planner, StepPlan
+
+_NEVER: Final = Cancellation()
+"""The token of attempts that run on the loop: they are over before anybody could cancel them."""
+
+
+class ActiveRun:
+    """What the engine keeps of a run that it drives; the engine's thread owns it.
+
+    Attributes:
+        ended: Set when the run has ended and everything about it is committed.
+        alarm: The moment for which the engine's alarm is set, or None.
+    """
+
+    def __init__(self, session: RunSession, registry: Registry) -> None:
+        """Get ready to drive the run of *session*.
+
+        Raises:
+            FlowDocumentError: A secret of its flow is not to be found.
+        """
+        self.session = session
+        self.context = RunContext(session.state, registry)
+        self.ended = Flag()
+        self.alarm: float | None = None
+        self._planner = Planner(session.state.flow, registry)
+        self._attempts: dict[InstanceId, Attempt] = {}
+        self._inline: list[Attempt] = []
+        self._outgoing: list[Attempt] = []
+
+    @property
+    def run_id(self) -> RunId:
+        """The run's id."""
+        return self.session.run_id
+
+    def plan(self, instance: InstanceId) -> StepPlan:
+        """Return the plan of the step that *instance* is an instance of."""
+        return self._planner.plan(self.session.state.instances[instance].index)
+
+    def prepare(self, name: InstanceId, plan: StepPlan, clock: Clock) -> None:
+        """Make the attempt of *name* that has just been recorded as started; it goes out after the commit."""
+        state = self.session.state
+        instance = state.instances[name]
+        blocking = plan.source.blocking
+        attempt = Attempt(
+            self.session.run_id,
+            name,
+            instance.attempt,
+            plan,
+            self.context.roots(instance, plan, self._item(instance.index, instance.item)),
+            clock.monotonic() + plan.step.timeout_s,
+            _NEVER if not blocking else Cancellation(),
+            self.context.redactor,
+        )
+        if blocking:
+            self._attempts[name] = attempt
+            self._outgoing.append(attempt)
+        else:
+            self._inline.append(attempt)
+
+    def _item(self, index: int, item: int) -> Json:
+        return None if item < 0 else self.session.state.fan_outs[index].items[item]
+
+    def take_inline(self) -> list[Attempt]:
+        """Return the attempts to be made on the loop, once."""
+        taken, self._inline = self._inline, []
+        return taken
+
+    def take_outgoing(self) -> list[Attempt]:
+        """Return the attempts for the pool, once."""
+        taken, self._outgoing = self._outgoing, []
+        return taken
+
+    def started(self, attempt: Attempt) -> bool:
+        """Return whether the log says that *attempt* has started: a request that came first may have prevented it."""
+        state = self.session.state
+        return attempt.instance in state.in_the_air and state.instances[attempt.instance].attempt == attempt.number
+
+    def in_the_air(self, instance: InstanceId, number: int) -> Attempt | None:
+        """Return attempt *number* of *instance* while a thread has it."""
+        found = self._attempts.get(instance)
+        return found if found is not None and found.number == number else None
+
+    def land(self, instance: InstanceId, number: int) -> bool:
+        """Take the attempt out of the air; return False when it was not there any more."""
+        if self.in_the_air(instance, number) is None:
+            return False
+        del self._attempts[instance]
+        return True
+
+    def cancel(self, instance: InstanceId) -> Attempt | None:
+        """Cancel the attempt of *instance*; return it the first time, None afterwards."""
+        found = self._attempts.get(instance)
+        if found is None or found.cancel.cancelled:
+            return None
+        found.cancel.cancel()
+        return found
+
+    def cancel_all(self) -> None:
+        """Cancel every attempt: nobody will take their reports."""
+        for attempt in self._attempts.values():
+            attempt.cancel.cancel()
+
+    def overdue(self, now: float) -> list[Attempt]:
+        """Return the attempts in the air whose deadline is over."""
+        return [attempt for attempt in self._attempts.values() if attempt.deadline <= now]
+
+    def next_deadline(self) -> float:
+        """Return the earliest deadline of the attempts in the air; infinity when there is none."""
+        return min((attempt.deadline for attempt in self._attempts.values()), default=inf)

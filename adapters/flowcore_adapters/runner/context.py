@@ -1,0 +1,151 @@
+"""What the expressions of one run may see, and what must not be seen of it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from flowcore.cleaning import clean
+from flowcore.errors import ExpressionError, FlowDocumentError, Problem, SourceError
+from flowcore.expressions import compile_template
+from flowcore.ids import InstanceId, RunId
+from flowcore.model import Flow, Secret, Source
+from flowcore.ports import SourceCall
+from flowcore.run.state import InstanceState, RunState
+from flowcore.secrets import Redactor
+from flowcore.values import Instant, Json
+from flowcore_adapters.cancel import Cancellation
+from flowcore_adapters.registry import Registry
+
+from .plan import StepPlan, mapping
+
+_NO_ITEM: Final = -1
+
+
+class RunContext:
+    """The roots of a run's expressions: `flows`, `sources`, `run`, `secrets`, and `item` and `index` in a fan-out.
+
+    Attributes:
+        redactor: What takes the values of secrets out of everything that leaves a source.
+    """
+
+    def __init__(self, state: RunState, registry: Registry) -> None:
+        """Read the environment for the flow of *state*: the values of its `env` sources and of its secrets.
+
+        Raises:
+            FlowDocumentError: A secret is not to be found; all of those are named.
+        """
+        flow = state.flow
+        secrets = read_secrets(flow)
+        sources, marked = _source_values(flow, registry)
+        self.redactor = Redactor({**secrets, **marked})
+        self._outputs = state.outputs
+        self._base: dict[str, Json] = {
+            "flows": state.outputs,
+            "sources": sources,
+            "secrets": secrets,
+            "run": {"id": state.run_id, "name": flow.name, "started_at": state.started_at},
+        }
+
+    def started(self, at: Instant | None) -> None:
+        """Show *at* as `run.started_at`."""
+        run = self._base["run"]
+        self._base["run"] = {**run, "started_at": at} if isinstance(run, dict) else run
+
+    def roots(self, instance: InstanceState, plan: StepPlan, item: Json = None) -> Mapping[str, Json]:
+        """Return the roots for one instance of the step of *plan*, secrets revealed."""
+        if instance.item == _NO_ITEM and not self.redactor:
+            return self._base
+        roots = dict(self._base)
+        if self.redactor:
+            used = {name: self._outputs[name] for name in plan.steps_used if name in self._outputs}
+            roots["flows"] = self.redactor.reveal(used)
+        if instance.item != _NO_ITEM:
+            roots["item"] = self.redactor.reveal(item) if self.redactor else item
+            roots["index"] = instance.item
+        return roots
+
+    def guard_roots(self) -> Mapping[str, Json]:
+        """Return the roots for `when` and `for_each`, secrets revealed."""
+        if not self.redactor:
+            return self._base
+        return {**self._base, "flows": self.redactor.reveal(self._outputs)}
+
+
+def read_secrets(flow: Flow) -> dict[str, str]:
+    """Return the values of the secrets of *flow*.
+
+    Raises:
+        FlowDocumentError: Some are not to be found; all of those are named.
+    """
+    found: dict[str, str] = {}
+    problems: list[Problem] = []
+    for name, secret in flow.secrets.items():
+        try:
+            found[name] = _secret(secret)
+        except (OSError, KeyError, ValueError) as error:
+            where = f"environment variable {secret.env}" if secret.env else f"file {secret.file}"
+            message = f"secret '{name}' is not to be found: {where} {_reason(error)}"
+            problems.append(Problem(code="missing-secret", path=("secrets", name), message=message))
+    if problems:
+        raise FlowDocumentError(problems)
+    return found
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return "is not set"
+    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else "is no UTF-8 text"
+
+
+def _secret(secret: Secret) -> str:
+    if secret.env is not None:
+        return os.environ[secret.env]
+    # A file made by an editor or `echo` ends with a line break that nobody means to be part of the secret.
+    return Path(secret.file or "").expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+
+
+def _source_values(flow: Flow, registry: Registry) -> tuple[dict[str, Json], dict[str, str]]:
+    """Return what `sources.<name>` shows, and of that what is marked secret, as `<name>.<variable>`."""
+    values: dict[str, Json] = {}
+    marked: dict[str, str] = {}
+    for name, source in flow.sources.items():
+        adapter = registry.adapter(source.type)
+        if not adapter.type.values:
+            continue
+        shown, secret = _read(source, registry)
+        values[name] = shown
+        for variable, value in shown.items():
+            if isinstance(value, str) and (
+                secret is True or (isinstance(secret, (list, tuple)) and variable in secret)
+            ):
+                marked[f"{name}.{variable}"] = value
+    return values, marked
+
+
+def _read(source: Source, registry: Registry) -> tuple[Mapping[str, Json], Json]:
+    template = compile_template(source.configuration)
+    if any(reference.root != "secrets" for reference in template.references):
+        # It depends on steps: it can be used as a step's source, but there is nothing to read before the run.
+        return {}, None
+    try:
+        configuration = mapping(template.render({}))
+        call = SourceCall(
+            run_id=RunId(0),
+            instance=InstanceId(""),
+            attempt=1,
+            configuration=configuration,
+            payload=None,
+            deadline=float("inf"),
+            cancel=Cancellation(),
+            log=_ignore,
+        )
+        data, _notes = clean(registry.adapter(source.type).call(call).data)
+    except (SourceError, ExpressionError):
+        # The step that uses it as its source will say what is wrong.
+        return {}, None
+    return mapping(data), configuration.get("secret")
+
+
+def _ignore(message: str) -> None:
+    """Take a log line from a source that only reads the environment."""

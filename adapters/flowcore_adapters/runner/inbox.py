@@ -1,0 +1,42 @@
+"""What reaches the event loop."""
+
+from typing import TypeAlias
+
+import attrs
+
+from flowcore.ids import RunId
+from flowcore.run.commands import Command, ReportFailure, ReportSuccess
+
+from .active import ActiveRun
+
+
+@attrs.frozen
+class Report:
+    """What an attempt came to."""
+
+    run_id: RunId
+    command: ReportSuccess | ReportFailure
+
+
+@attrs.frozen
+class Request:
+    """A command from outside for a run that is being driven."""
+
+    run_id: RunId
+    command: Command
+
+
+@attrs.frozen
+class Adopt:
+    """A run to drive."""
+
+    run: ActiveRun
+
+
+@attrs.frozen
+class Close:
+    """The end of the loop."""
+
+
+Item: TypeAlias = Request | Adopt | Close | None
+"""What comes from outside; None only rouses the loop's thread."""

@@ -1,0 +1,158 @@
+"""Performing one attempt: render, call the source, take the outputs, hide what is secret."""
+
+import json
+import logging
+import random
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from flowcore.cleaning import clean
+from flowcore.errors import ExpressionError, SourceError
+from flowcore.expressions import compile_template
+from flowcore.ids import InstanceId, RunId
+from flowcore.model import Step
+from flowcore.ports import Clock, SourceCall
+from flowcore.run.commands import ReportFailure, ReportGuard, ReportGuardFailure, ReportSuccess
+from flowcore.secrets import Redactor
+from flowcore.values import Json
+from flowcore_adapters.cancel import Cancellation
+
+from .context import RunContext
+from .plan import StepPlan, mapping
+
+_LOG: Final = logging.getLogger("flowcore.source")
+_LONGEST_NOTE = 10_000
+MAX_ITEMS = 100_000
+"""How many items a fan-out may have: each is an instance with a state of its own."""
+
+
+@attrs.define
+class Attempt:
+    """One attempt in the air."""
+
+    run_id: RunId
+    instance: InstanceId
+    number: int
+    plan: StepPlan
+    roots: Mapping[str, Json]
+    deadline: float
+    cancel: Cancellation
+    redactor: Redactor
+
+    def log(self, message: str) -> None:
+        """Write one line of the source's."""
+        _LOG.info("%s: %s", self.instance, self.redactor.text(message))
+
+
+def perform(attempt: Attempt, clock: Clock) -> ReportSuccess | ReportFailure:
+    """Do the work of *attempt* and return the report. Never raises: whatever goes wrong is the attempt's failure."""
+    try:
+        outputs, notes = _outputs(attempt)
+    except (SourceError, ExpressionError) as error:
+        return _failure(attempt, clock, error)
+    except Exception as error:  # noqa: BLE001 - the shell's outermost edge: a fault of a source becomes an event
+        return _failure(attempt, clock, SourceError(f"{type(error).__name__}: {error}", code="source-fault"))
+    return ReportSuccess(
+        instance=attempt.instance, attempt=attempt.number, outputs=outputs, notes=notes, at=clock.now()
+    )
+
+
+def _outputs(attempt: Attempt) -> tuple[Mapping[str, Json], tuple[str, ...]]:
+    plan, roots = attempt.plan, attempt.roots
+    source = plan.source
+    payload = plan.payload.render(roots)
+    if source.uses_payload:
+        roots = {**roots, "input": payload, "json": _parsed(payload)}
+    result = source.adapter.call(
+        SourceCall(
+            run_id=attempt.run_id,
+            instance=attempt.instance,
+            attempt=attempt.number,
+            configuration=mapping(source.configuration.render(roots)),
+            payload=payload,
+            deadline=attempt.deadline,
+            cancel=attempt.cancel,
+            log=attempt.log,
+        )
+    )
+    if not plan.outputs:
+        # Nothing of the data is kept, so nothing of it needs to be fit for the log.
+        return {}, _told(result.notes, attempt.redactor)
+    data, notes = clean(result.data)
+    outputs = {output.name: output.take(data) for output in plan.outputs}
+    if attempt.redactor:
+        outputs = {name: attempt.redactor.hide(value) for name, value in outputs.items()}
+    return outputs, (*_told(result.notes, attempt.redactor), *notes)
+
+
+def _told(notes: tuple[str, ...], redactor: Redactor) -> tuple[str, ...]:
+    """Return a source's notes fit for the log."""
+    return tuple(redactor.text(note) for note in notes) if redactor else notes
+
+
+def _parsed(payload: Json) -> Json:
+    """Return what `json` means beside `input`: the payload, or what its text spells in JSON, or null."""
+    if not isinstance(payload, str):
+        return payload if isinstance(payload, (dict, list)) else None
+    try:
+        parsed, _notes = clean(json.loads(payload))
+    except (ValueError, RecursionError, SourceError):
+        return None
+    return parsed
+
+
+def _failure(attempt: Attempt, clock: Clock, error: SourceError | ExpressionError) -> ReportFailure:
+    stopped = attempt.cancel.cancelled
+    if isinstance(error, ExpressionError):
+        # An expression gives the same answer again: the outputs it speaks of do not change.
+        return _report(attempt, clock, error, retryable=False, stopped=stopped)
+    return _report(attempt, clock, error, retryable=error.retryable, retry_after_s=error.retry_after_s, stopped=stopped)
+
+
+def _report(
+    attempt: Attempt,
+    clock: Clock,
+    error: SourceError | ExpressionError,
+    *,
+    retryable: bool,
+    stopped: bool,
+    retry_after_s: float | None = None,
+) -> ReportFailure:
+    text, _notes = clean(attempt.redactor.text(str(error)[:_LONGEST_NOTE]))
+    return ReportFailure(
+        instance=attempt.instance,
+        attempt=attempt.number,
+        code=error.code,
+        error=str(text) or type(error).__name__,
+        at=clock.now(),
+        retryable=retryable,
+        retry_after_s=retry_after_s,
+        # Jitter is no secret: any generator will do.
+        chance=random.random(),
+        stopped=stopped,
+    )
+
+
+def look_at_guard(step: Step, context: RunContext, clock: Clock) -> ReportGuard | ReportGuardFailure:
+    """Return what `when` and `for_each` of *step* come to. Never raises."""
+    roots = context.guard_roots()
+    try:
+        met = step.when is None or bool(compile_template(step.when).render(roots))
+        if not met or step.for_each is None:
+            return ReportGuard(step=step.name, met=met, at=clock.now())
+        items = _items(compile_template(step.for_each).render(roots), context.redactor)
+        return ReportGuard(step=step.name, met=True, items=items, at=clock.now())
+    except ExpressionError as error:
+        text, _notes = clean(context.redactor.text(str(error)[:_LONGEST_NOTE]))
+        return ReportGuardFailure(step=step.name, code=error.code, error=str(text), at=clock.now())
+
+
+def _items(value: Json, redactor: Redactor) -> tuple[Json, ...]:
+    """Return the list that `for_each` gave, fit for the log."""
+    if not isinstance(value, (list, tuple)):
+        raise ExpressionError("'for_each' gave no list", hint="give it a list, or an expression whose value is a list")
+    if len(value) > MAX_ITEMS:
+        raise ExpressionError(f"'for_each' gave {len(value)} items; at most {MAX_ITEMS} are allowed")
+    return tuple(redactor.hide(item) for item in value) if redactor else tuple(value)

@@ -1,0 +1,118 @@
+"""What a step needs to be performed, compiled once: its source, its templates, its outputs."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from flowcore.errors import SourceError
+from flowcore.expressions import Expression, Template, compile_search, compile_template
+from flowcore.model import Flow, OutputType, Source, Step
+from flowcore.ports import SourceAdapter
+from flowcore.values import Json
+from flowcore_adapters.registry import Registry
+
+
+@attrs.frozen
+class SourcePlan:
+    """A source of the flow: its adapter and its configuration.
+
+    Attributes:
+        uses_payload: Whether the configuration may refer to `input` and `json`.
+    """
+
+    adapter: SourceAdapter
+    configuration: Template
+    uses_payload: bool
+    blocking: bool
+    steps_used: tuple[str, ...]
+
+
+@attrs.frozen
+class OutputPlan:
+    """One output: the expression that takes it from the data, or None for the data itself."""
+
+    name: str
+    expression: Expression | None
+    required: bool
+
+    def take(self, data: Json) -> Json:
+        """Return the output's value.
+
+        Raises:
+            SourceError: The value is missing and required.
+            ExpressionError: The expression cannot be applied to *data*.
+        """
+        value = data if self.expression is None else self.expression.evaluate_on(data)
+        if value is None and self.required:
+            raise SourceError(f"output '{self.name}' is required, but the data has none", code="output-missing")
+        return value
+
+
+@attrs.frozen
+class StepPlan:
+    """One step, ready to be performed any number of times."""
+
+    step: Step
+    source: SourcePlan
+    payload: Template
+    outputs: tuple[OutputPlan, ...]
+    steps_used: tuple[str, ...]
+
+
+class Planner:
+    """Makes the plans of one flow, each when it is first asked for."""
+
+    def __init__(self, flow: Flow, registry: Registry) -> None:
+        """Plan for *flow* with the adapters of *registry*."""
+        self._flow = flow
+        self._registry = registry
+        self._sources: dict[str, SourcePlan] = {}
+        self._plans: dict[int, StepPlan] = {}
+        self._nothing = compile_template(None)
+
+    def plan(self, index: int) -> StepPlan:
+        """Return the plan of the step at *index*."""
+        plan = self._plans.get(index)
+        if plan is None:
+            plan = self._plans[index] = self._make(self._flow.steps[index])
+        return plan
+
+    def _make(self, step: Step) -> StepPlan:
+        source = self._source(step.source)
+        if step.input is None and not step.outputs:
+            return StepPlan(step, source, self._nothing, (), source.steps_used)
+        payload = self._nothing if step.input is None else compile_template(step.input)
+        outputs = tuple(
+            OutputPlan(
+                output.name,
+                compile_search(output.value or "@") if output.type is OutputType.JMESPATH else None,
+                output.required,
+            )
+            for output in step.outputs
+        )
+        return StepPlan(step, source, payload, outputs, (*source.steps_used, *_steps_used(payload)))
+
+    def _source(self, key: str) -> SourcePlan:
+        plan = self._sources.get(key)
+        if plan is None:
+            plan = self._sources[key] = self._make_source(self._flow.sources[key])
+        return plan
+
+    def _make_source(self, source: Source) -> SourcePlan:
+        adapter = self._registry.adapter(source.type)
+        when = adapter.type.template_when
+        uses_payload = when is not None and source.configuration.get(when[0]) == when[1]
+        configuration = compile_template(source.configuration)
+        return SourcePlan(adapter, configuration, uses_payload, adapter.type.blocking, _steps_used(configuration))
+
+
+def _steps_used(template: Template) -> tuple[str, ...]:
+    found = (reference.names[0] for reference in template.references if reference.root == "flows" and reference.names)
+    return tuple(dict.fromkeys(found))
+
+
+def mapping(value: Json) -> Mapping[str, Json]:
+    """Return *value*, a rendered configuration, as the mapping it is."""
+    if isinstance(value, dict):
+        return value
+    raise SourceError("the configuration is no mapping", code="bad-configuration", retryable=False)

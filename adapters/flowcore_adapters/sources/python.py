@@ -1,0 +1,139 @@
+"""`python`: a function of this program, or of a module that can be imported."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Final, TypeAlias
+
+import attrs
+
+from flowcore.catalog import Kind, SourceType
+from flowcore.errors import SourceError
+from flowcore.ports import SourceCall, SourceResult
+from flowcore.values import Json
+
+from .configuration import Reader, bad_configuration, parameter, parameters
+
+Function: TypeAlias = Callable[..., object]
+
+
+@attrs.frozen(kw_only=True)
+class PythonConfiguration:
+    """What a `python` source is told."""
+
+    callable: str = parameter(
+        Kind.TEXT, "`package.module:function`, or a name that the program has registered.", required=True
+    )
+    arguments: Mapping[str, Json] | None = parameter(Kind.MAPPING, "Keyword arguments beside the input.")
+
+
+_TYPE: Final = SourceType(
+    name="python",
+    about="Calls a Python function; what it returns is the data, what it raises fails the step.",
+    parameters=parameters(PythonConfiguration),
+)
+_read: Final = Reader(_TYPE, PythonConfiguration)
+
+
+@attrs.frozen
+class _Target:
+    """A function that can be called.
+
+    Attributes:
+        wants_call: Whether it takes the `SourceCall`.
+    """
+
+    function: Function
+    wants_call: bool
+
+
+class PythonSource:
+    """Calls functions. The step's input, when there is one, is the only positional argument.
+
+    A function with a keyword argument called `call` is given the `SourceCall`: the idempotency key, the deadline, the
+    cancel token and the log. Python cannot end a function that goes on: one that ignores its deadline is given up.
+    """
+
+    type = _TYPE
+
+    def __init__(self, functions: Mapping[str, Function] | None = None) -> None:
+        """Know *functions* by name, beside everything that can be imported."""
+        self._targets = {name: _target(name, function) for name, function in (functions or {}).items()}
+
+    def call(self, call: SourceCall) -> SourceResult:
+        """Call the function and return what it returned."""
+        configuration = _read(call.configuration)
+        target = self._targets.get(configuration.callable) or self._find(configuration.callable)
+        keywords: dict[str, object] = {}
+        if configuration.arguments:
+            keywords = {name: _own(value) for name, value in configuration.arguments.items()}
+        if target.wants_call:
+            keywords["call"] = call
+        payload = call.payload
+        try:
+            if payload is None:
+                return SourceResult(data=target.function(**keywords))
+            return SourceResult(data=target.function(_own(payload), **keywords))
+        except SourceError:
+            raise
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # Also what is no Exception: `sys.exit()` in a function must not end the thread that it happens to run on.
+            call.log(f"{type(error).__name__} {_place(error.__traceback__)}")
+            raise SourceError(_said(error), code="exception") from error
+
+    def _find(self, name: str) -> _Target:
+        module, colon, path = name.partition(":")
+        if not colon:
+            known = ", ".join(sorted(self._targets)) or "none"
+            raise bad_configuration(
+                f"'{name}' names no function: write `package.module:function` (registered here: {known})"
+            )
+        try:
+            found: object = importlib.import_module(module)
+        except (Exception, SystemExit) as error:
+            raise bad_configuration(f"module '{module}' cannot be imported: {_said(error)}") from error
+        for part in path.split("."):
+            found = getattr(found, part, None)
+        if not callable(found):
+            raise bad_configuration(f"module '{module}' has no function '{path}'")
+        target = self._targets[name] = _target(name, found)
+        return target
+
+
+def _target(name: str, function: Function) -> _Target:
+    if inspect.iscoroutinefunction(function):
+        raise bad_configuration(f"'{name}' is a coroutine function; give one that runs it, such as with `asyncio.run`")
+    try:
+        wanted = inspect.signature(function).parameters.get("call")
+    except (TypeError, ValueError):
+        # Functions written in C may have no signature.
+        return _Target(function, wants_call=False)
+    wants = wanted is not None and wanted.kind in {wanted.KEYWORD_ONLY, wanted.POSITIONAL_OR_KEYWORD}
+    return _Target(function, wants_call=wants)
+
+
+def _own(value: Json) -> Json:
+    """Return a copy of *value*: a function may sort the list it was given, and other steps hold the same one."""
+    if isinstance(value, dict):
+        return {key: _own(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_own(item) for item in value]
+    return value
+
+
+def _said(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _place(traceback: TracebackType | None) -> str:
+    """Return where an exception was raised: its last frame."""
+    if traceback is None:
+        return ""
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    code = traceback.tb_frame.f_code
+    return f"in {code.co_filename}:{traceback.tb_lineno} ({code.co_name})"

@@ -1,0 +1,150 @@
+"""Driving one run from the command: the engine runs it, this thread shows it and listens for signals."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from signal import Signals as Signal
+from threading import Event as Flag
+from threading import Thread
+from typing import TypeAlias
+
+import attrs
+
+from flowcore.errors import FlowDocumentError
+from flowcore.ids import RunId
+from flowcore.model import Flow
+from flowcore.ports import EventLog
+from flowcore.run.commands import StopRun
+from flowcore.run.events import Event, RunCreated
+from flowcore.run.evolve import fold
+from flowcore.service import create_run
+from flowcore.values import Instant
+from flowcore_adapters.clock import SystemClock
+from flowcore_adapters.config import load_flow
+from flowcore_adapters.registry import Registry
+from flowcore_adapters.runner.context import RunContext
+from flowcore_adapters.runner.engine import Engine
+from flowcore_cli.output import warn
+from flowcore_cli.screens import Screen, SilentScreen
+from flowcore_cli.signals import Signals
+
+
+@attrs.frozen
+class _Ended:
+    pass
+
+
+_Item: TypeAlias = "_Ended | Signal | Sequence[Event]"
+
+
+def named_flow(paths: Sequence[str], registry: Registry) -> Flow:
+    """Return the flow of *paths*; one without a name is called like its first file, so that `runs` can tell it.
+
+    Raises:
+        FlowDocumentError: It cannot run; a secret that is not to be found counts.
+    """
+    try:
+        flow = load_flow(paths, registry.catalog)
+    except FlowDocumentError:
+        # A source that it misses may be installed and broken. Otherwise nobody needs to know, or to wait for the look.
+        warn(registry.warnings)
+        raise
+    if not flow.name:
+        flow = attrs.evolve(flow, name=Path(paths[0]).stem)
+    if flow.secrets:
+        # Looked for before anything is recorded or bound: a flow that cannot run leaves no trace.
+        created = RunCreated(run_id=RunId(0), flow=flow, max_workers=1, at=Instant(0.0))
+        RunContext(fold([created]), registry)
+    return flow
+
+
+class Drive:
+    """One run of a flow, from the queue to its end."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        registry: Registry,
+        flow: Flow,
+        screen: Screen,
+        signals: Signals,
+        *,
+        max_workers: int | None = None,
+    ) -> None:
+        """Record the run as queued; after this, call `run`.
+
+        Raises:
+            LogError: It cannot be recorded.
+        """
+        self._clock = SystemClock()
+        self._screen = screen
+        self._signals = signals
+        self._inbox: SimpleQueue[_Item] = SimpleQueue()
+        # From here on a signal must not leave a run behind that waits for ever.
+        signals.collect(self._inbox)
+        self.run_id: RunId = create_run(log, flow, at=self._clock.now(), max_workers=max_workers)
+        listener = None if isinstance(screen, SilentScreen) else self._listen
+        self._engine = Engine(log, registry, self._clock, listener=listener)
+        self._due = 0.0
+        self._ended: Flag = self._engine.adopt(self.run_id)
+
+    def run(self) -> Signal | None:
+        """Run to the end and return the signal that came in the meantime, or None.
+
+        It has stopped the run, unless it came when that was just over: the run's state tells.
+
+        Raises:
+            LogError: The log could not be written; what was recorded stays.
+        """
+        self._engine.start()
+        Thread(target=self._wait, name="flowcore-cli-wait", daemon=True).start()
+        try:
+            stopped_by = self._follow()
+        finally:
+            self._screen.close()
+            self._engine.close()
+            self._signals.release()
+        self._engine.check()
+        return stopped_by or self._late_signal()
+
+    def _late_signal(self) -> Signal | None:
+        while not self._inbox.empty():
+            item = self._inbox.get()
+            if isinstance(item, Signal):
+                return item
+        return None
+
+    def _follow(self) -> Signal | None:
+        stopped_by: Signal | None = None
+        while True:
+            item = self._next()
+            match item:
+                case _Ended():
+                    return stopped_by
+                case Signal():
+                    stopped_by = item
+                    self._screen.say(f"{item.name}: stopping the run (once more to leave at once)")
+                    self._engine.request(self.run_id, StopRun(at=self._clock.now(), reason=item.name))
+                case _:
+                    self._screen.take(item)
+
+    def _next(self) -> _Item:
+        """Return the next item; meanwhile the screen ticks, also when one item follows the other without a pause."""
+        tick_s = self._screen.tick_s
+        while tick_s is not None:
+            now = self._clock.monotonic()
+            if now >= self._due:
+                self._due = now + tick_s
+                self._screen.tick()
+            try:
+                return self._inbox.get(timeout=max(self._due - now, 0.0))
+            except Empty:
+                continue
+        return self._inbox.get()
+
+    def _wait(self) -> None:
+        self._ended.wait()
+        self._inbox.put(_Ended())
+
+    def _listen(self, _run_id: RunId, events: Sequence[Event]) -> None:
+        self._inbox.put(events)

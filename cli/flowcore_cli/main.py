@@ -1,0 +1,170 @@
+"""The command `flowcore-cli`: a group whose commands are imported when they are called.
+
+What `--help` shows stands in a table here, so that it needs click and nothing else.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from io import TextIOWrapper
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
+from typing_extensions import override
+
+from flowcore_cli.exits import SignalError, give_up_stdout, translate
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "run": ("flowcore_cli.run", "Run a flow, show its progress, and print its outputs."),
+        "serve": ("flowcore_cli.serve", "Serve the HTTP API, and run a flow in the background."),
+        "validate": ("flowcore_cli.validate", "Check flow files and name everything that is wrong."),
+        "graph": ("flowcore_cli.graph", "Print the graph of a flow: text, mermaid or dot."),
+        "schema": ("flowcore_cli.schema", "Print the JSON Schema of flow files, for editors."),
+        "init": ("flowcore_cli.init", "Write a commented flow to start from."),
+        "runs": ("flowcore_cli.runs", "List the recorded runs, newest first."),
+        "show": ("flowcore_cli.show", "Show one recorded run: its steps, notes and outputs."),
+    }
+)
+"""Every command with its module and the line that `--help` says about it; the function there has the command's name."""
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"flowcore-cli {version('flowcore')}")
+        ctx.exit()
+
+
+_VERSION: Final = click.Option(
+    ["--version"],
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+"""Every command has it."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, and that ends as `exits` says."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        if not any(parameter.name == "version" for parameter in command.params):
+            command.params.append(_VERSION)
+        return command
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0][:100], COMMANDS, n=1)
+            ctx.fail(f"no such command '{args[0]}'" + (f" (did you mean `{close[0]}`?)" if close else ""))
+        return super().resolve_command(ctx, args)
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever it raises becomes a line on stderr and an exit code."""
+        _tame_streams()
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        debug = bool(ctx.params.get("debug"))
+        _log_to_stderr(debug=debug)
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.ClickException, click.exceptions.Exit) as error:
+            _flush()
+            if debug and error.__cause__ is not None:
+                _print_traceback(error.__cause__)
+            raise
+        except KeyboardInterrupt:
+            raise SignalError(2) from None
+        except BrokenPipeError:
+            # Whoever read our output has gone, `head` for one: that is nobody's fault.
+            give_up_stdout()
+            raise click.exceptions.Exit(0) from None
+        except Exception as error:
+            # The outermost edge: people get a line, not a traceback.
+            _flush()
+            if debug:
+                _print_traceback(error)
+            raise translate(error) from error
+        return result
+
+
+def _print_traceback(error: BaseException) -> None:
+    from traceback import print_exception
+
+    print_exception(error)
+
+
+def _flush() -> None:
+    """Let go of what is printed; that it cannot be must not hide why we end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        give_up_stdout()
+
+
+def _tame_streams() -> None:
+    """Have text that the terminal's encoding lacks written as escapes instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            with suppress(OSError, ValueError):
+                stream.reconfigure(errors="backslashreplace")
+
+
+def _log_to_stderr(*, debug: bool) -> None:
+    """Have warnings of the running parts said on stderr; with *debug* everything they say."""
+    import logging
+
+    from flowcore_cli.render import visible
+
+    class Handler(logging.Handler):
+        @override
+        def emit(self, record: logging.LogRecord) -> None:
+            # The stream of this moment: a live display puts itself in its place.
+            with suppress(OSError, ValueError):
+                print(f"{record.name}: {visible(record.getMessage())}", file=sys.stderr)  # noqa: T201 - a log handler
+            if record.exc_info is not None and record.exc_info[1] is not None and debug:
+                _print_traceback(record.exc_info[1])
+
+    logger = logging.getLogger("flowcore")
+    for handler in tuple(logger.handlers):
+        logger.removeHandler(handler)
+    logger.addHandler(Handler())
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+    logger.propagate = False
+
+
+@click.group(
+    cls=LazyGroup,
+    params=[_VERSION],
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`flowcore-cli COMMAND --help` tells the options of a command.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks, and what the running parts log.")
+def main(*, debug: bool) -> None:
+    """Run flows, record them, and look at what was recorded."""

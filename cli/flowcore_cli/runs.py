@@ -1,0 +1,65 @@
+"""`flowcore-cli runs`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from flowcore_cli.output import print_whole, warn
+from flowcore_cli.storage import db_option, existing_log
+
+if TYPE_CHECKING:
+    from flowcore.ports import EventLog
+    from flowcore_cli.records import RunRecord
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list on stdout.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="At most N runs.")
+@db_option
+def runs(*, as_json: bool, limit: int, db: str | None) -> None:
+    """List the recorded runs, newest first."""
+    from flowcore_cli.render import to_json
+
+    found: list[RunRecord] = []
+    existing = existing_log(db)
+    if existing is not None:
+        with existing as log:
+            found = _records(log, limit)
+    if as_json:
+        print_whole(to_json([record.document() for record in found]))
+    elif found:
+        print_whole(_text(found))
+    else:
+        print_whole("no runs yet")
+
+
+def _records(log: "EventLog", limit: int) -> "list[RunRecord]":
+    """Return the newest runs; one that cannot be read is named and the others are listed."""
+    from flowcore.errors import EventFormatError
+    from flowcore_cli.records import RunRecord
+
+    found: list[RunRecord] = []
+    for run_id in log.runs(limit=limit):
+        try:
+            found.append(RunRecord(log, run_id))
+        except EventFormatError as error:
+            warn([f"run {run_id} cannot be read: {error}"])
+    return found
+
+
+def _text(records: "list[RunRecord]") -> str:
+    from flowcore_cli.records import counts_text
+    from flowcore_cli.render import clock_time, duration, table
+
+    rows = [
+        (
+            str(record.run_id),
+            record.name or "-",
+            str(record.state),
+            "-" if record.started_at is None else clock_time(record.started_at),
+            "-" if record.duration is None else duration(record.duration),
+            counts_text(record.counts),
+        )
+        for record in records
+    ]
+    return table(("RUN", "NAME", "STATE", "STARTED", "DURATION", "STEPS"), rows, states=2)

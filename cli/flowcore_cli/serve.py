@@ -1,0 +1,110 @@
+"""`flowcore-cli serve`."""
+
+from pathlib import Path
+
+import click
+
+from flowcore_cli.exits import CommandError, SignalError
+from flowcore_cli.output import warn
+from flowcore_cli.render import visible
+from flowcore_cli.storage import log_options, open_log, show_command
+
+
+@click.command(epilog="Exit codes: 2 bad input or usage, 130 ended by Ctrl-C, 143 by SIGTERM.")
+@click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path())
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    metavar="PORT",
+    help="The port; 0 takes any free one.",
+)
+@click.option(
+    "--token",
+    metavar="TOKEN",
+    envvar="FLOWCORE_TOKEN",
+    help="What `Authorization: Bearer` must bring; at least 32 characters where others can reach the server. All users"
+    " of a machine see command lines: the variable FLOWCORE_TOKEN or --token-file hide it.",
+)
+@click.option("--token-file", type=click.Path(), metavar="PATH", help="A file that holds the token.")
+@click.option("--allow-host", multiple=True, metavar="HOST", help="Another name of this server in requests.")
+@click.option("--allow-origin", multiple=True, metavar="ORIGIN", help="An origin whose pages may call this server.")
+@click.option("--insecure-no-auth", is_flag=True, help="Let others reach the server without a token all the same.")
+@click.option("--max-workers", type=click.IntRange(1, 1000), metavar="N", help="How many steps go on at once.")
+@log_options
+def serve(
+    *,
+    files: tuple[str, ...],
+    host: str,
+    port: int,
+    token: str | None,
+    token_file: str | None,
+    allow_host: tuple[str, ...],
+    allow_origin: tuple[str, ...],
+    insecure_no_auth: bool,
+    max_workers: int | None,
+    db: str | None,
+    no_db: bool,
+    durability: str,
+) -> None:
+    """Serve the HTTP API over the event log: /status, /outputs, /healthz.
+
+    With FILE its flow is run once in the background, and /status shows that run; the server stays when the run has
+    ended. A flow that cannot run never starts a server. Without FILE it shows the most recent run.
+    """
+    from contextlib import ExitStack, closing
+
+    from flowcore_adapters.http.guard import GuardSettings
+    from flowcore_adapters.registry import load_registry
+    from flowcore_cli.drive import Drive, named_flow
+    from flowcore_cli.records import RunRecord
+    from flowcore_cli.screens import SilentScreen
+    from flowcore_cli.server import OwnRunLog, start_server
+    from flowcore_cli.signals import Signals
+    from flowcore_cli.summary import summary_text
+
+    guard = GuardSettings(
+        host=host,
+        token=_token(token, token_file),
+        allow_hosts=allow_host,
+        allow_origins=allow_origin,
+    )
+    with ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        registry = load_registry()
+        flow = named_flow(files, registry) if files else None
+        log = stack.enter_context(closing(open_log(db, no_db=no_db, durability=durability)))
+        shown = log if flow is None else OwnRunLog(log)
+        server = stack.enter_context(start_server(shown, port, guard, insecure=insecure_no_auth))
+        if insecure_no_auth and guard.token is None:
+            warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
+        click.echo(f"serving at {server.url} until Ctrl-C", err=True)
+        if flow is not None and isinstance(shown, OwnRunLog):
+            drive = Drive(log, registry, flow, SilentScreen(), signals, max_workers=max_workers)
+            shown.own = drive.run_id
+            click.echo(f"run {drive.run_id} of {visible(flow.name)} started", err=True)
+            stopped_by = drive.run()
+            shown_by = None if no_db else show_command(drive.run_id, db)
+            click.echo(summary_text(RunRecord(log, drive.run_id), shown_by), err=True)
+            if stopped_by is not None:
+                raise SignalError(stopped_by)
+        server.join()
+
+
+def _token(token: str | None, path: str | None) -> str | None:
+    """Return the token; the file counts more than the environment, and both options at once are a mistake."""
+    if path is None:
+        return token or None
+    context = click.get_current_context()
+    if context.get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("`--token` and `--token-file` exclude each other", context)
+    try:
+        found = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no text"
+        raise CommandError(f"the token file cannot be read: {path}: {reason}") from error
+    if not found:
+        raise CommandError(f"the token file is empty: {path}")
+    return found

@@ -1,0 +1,138 @@
+"""`flowcore-cli show`."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from flowcore_cli.exits import CommandError
+from flowcore_cli.output import print_whole
+from flowcore_cli.storage import db_option, existing_log, log_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flowcore.ids import RunId
+    from flowcore.ports import EventLog
+    from flowcore_cli.records import RunRecord
+
+_LATEST = "latest"
+_HINT = "`flowcore-cli runs` lists them"
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print the run as JSON on stdout: its status, and its outputs.")
+@db_option
+def show(*, run: str, as_json: bool, db: str | None) -> None:
+    """Show the recorded RUN: its steps, what went wrong, and its outputs.
+
+    RUN is an id as `run` and `runs` print it, in any spelling of the API (1733524800000, exec-1733524800000,
+    run_1733524800000), or `latest`.
+    """
+    existing = existing_log(db)
+    if existing is None:
+        raise CommandError(f"no runs yet: there is no event log at {log_path(db)}", hint="`flowcore-cli run` makes one")
+    from flowcore_cli.records import RunRecord
+
+    with existing as log:
+        record = RunRecord(log, _run_id(log, run))
+    if not record.found:
+        raise CommandError(f"no run '{run}' in {log_path(db)}", hint=_HINT)
+    if as_json:
+        from flowcore_cli.render import to_json
+
+        print_whole(to_json(_document(record)))
+    else:
+        print_whole(_text(record))
+
+
+def _run_id(log: "EventLog", text: str) -> "RunId":
+    from flowcore.ids import parse_run_id
+
+    if text == _LATEST:
+        newest = log.runs(limit=1)
+        if not newest:
+            raise CommandError("no runs yet")
+        return newest[0]
+    run_id = parse_run_id(text)
+    if run_id is None:
+        raise CommandError(f"'{text}' is no run id", hint=f"such as 1733524800000, or `{_LATEST}`; {_HINT}")
+    return run_id
+
+
+def _document(record: "RunRecord") -> dict[str, object]:
+    """Return the nine keys of `/status`, each step with a little more, and what `/status` leaves out."""
+    status = record.status
+    steps = {
+        step.name: {
+            **status["steps"][step.name],
+            "attempts": step.attempts,
+            "items": step.items,
+            "tolerated": step.tolerated is not None,
+        }
+        for step in record.steps
+    }
+    head: dict[str, object] = {**status, "steps": steps}
+    return {**record.document(), **head, "reason": record.reason, "outputs": record.outputs}
+
+
+def _text(record: "RunRecord") -> str:
+    from flowcore_cli.render import outputs_text
+
+    shown = {name: values for name, values in record.outputs.items() if values}
+    outputs = outputs_text(shown, shorten=sys.stdout.isatty())
+    blocks = [_head(record), _steps(record), _headed("NOTES", _notes(record)), _headed("OUTPUTS", outputs)]
+    return "\n\n".join(filter(None, blocks))
+
+
+def _headed(title: str, text: str) -> str:
+    return f"{click.style(title, dim=True)}\n{text}" if text else ""
+
+
+def _head(record: "RunRecord") -> str:
+    from flowcore_cli.records import counts_text
+    from flowcore_cli.render import clock_time, duration, mark, visible
+
+    state = str(record.state)
+    reason = "" if record.reason is None else f" ({visible(record.reason)})"
+    name = f" of {click.style(visible(record.name), bold=True)}" if record.name else ""
+    started = "not started" if record.started_at is None else f"started {clock_time(record.started_at)}"
+    took = "" if record.duration is None else f", took {duration(record.duration)}"
+    return f"{mark(state)} run {record.run_id}{name} {state}{reason}\n  {started}{took}\n  {counts_text(record.counts)}"
+
+
+def _steps(record: "RunRecord") -> str:
+    from flowcore_cli.render import duration, table
+
+    rows: list[Sequence[str]] = []
+    for step in record.steps:
+        offset = None if step.started_at is None or record.started_at is None else step.started_at - record.started_at
+        took = None if step.started_at is None or step.ended_at is None else step.ended_at - step.started_at
+        rows.append(
+            (
+                step.name,
+                step.state,
+                "" if offset is None else f"+{duration(offset)}",
+                "" if took is None else duration(took),
+                str(step.attempts) if step.attempts > 1 and step.items is None else "",
+                "" if step.items is None else str(step.items),
+                "" if step.tolerated is None else f"tolerated: {step.tolerated}",
+            )
+        )
+    # Columns that say nothing are left out.
+    headers = ("STEP", "STATE", "START", "TOOK", "ATTEMPTS", "ITEMS", "")
+    used = [index for index in range(len(headers)) if any(row[index] for row in rows)]
+    return table([headers[index] for index in used], [[row[index] for index in used] for row in rows], states=1)
+
+
+def _notes(record: "RunRecord") -> str:
+    from flowcore_cli.render import visible
+    from flowcore_cli.summary import note_lines
+
+    blocks: list[str] = []
+    for step in record.steps:
+        lines = note_lines(step.notes)
+        if lines and lines != [step.state]:
+            blocks.append(f"{visible(step.name)}: " + "\n  ".join(lines))
+    return "\n".join(blocks)

@@ -1,0 +1,98 @@
+"""SIGINT, SIGTERM and SIGHUP: the first is an item in the inbox of whoever drives a run, the second is the end."""
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from types import FrameType, TracebackType
+from typing import Any, Final, Self
+
+from flowcore_cli.exits import SignalError
+
+_CAUGHT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+TWICE_S: Final = 0.2
+"""A signal that comes again so soon, in seconds, is the same one: `timeout` and other wrappers signal us, and then our
+whole process group."""
+
+
+class Signals:
+    """Catches the signals that ask for the end while it is entered.
+
+    Before `collect` (and after `release`) a signal raises `SignalError` in the main thread: nothing is under way that
+    would have to be recorded.
+    """
+
+    def __init__(self) -> None:
+        """Catch nothing yet."""
+        self._inbox: SimpleQueue[Any] | None = None
+        self._before: dict[signal.Signals, Any] = {}
+        self._first: float | None = None
+
+    def __enter__(self) -> Self:
+        """Catch them."""
+        # Elsewhere than in the main thread Python knows no handlers; whoever calls us there has handlers of its own.
+        with suppress(ValueError):
+            for number in _CAUGHT:
+                # `nohup` has SIGHUP ignored: that is somebody's wish.
+                if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Let them be what they were."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def collect(self, inbox: "SimpleQueue[Any]") -> None:
+        """From now on put a signal into *inbox*, as a `signal.Signals`; a second one ends the program at once."""
+        self._first = None
+        self._inbox = inbox
+
+    def release(self) -> None:
+        """From now on raise again."""
+        self._inbox = None
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._inbox is None:
+            raise SignalError(number)
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+        elif now - self._first > TWICE_S:
+            _leave(number)
+        else:
+            return
+        # Putting is safe in a handler: it takes no lock that the interrupted code could hold.
+        self._inbox.put(signal.Signals(number))
+
+
+def _leave(number: int) -> None:
+    """End the program now: no waiting, no cleaning up but for the terminal and the child processes."""
+    with suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            os.write(2, b"\x1b[?25h\n")
+    _kill_children()
+    os._exit(128 + number)
+
+
+def _kill_children() -> None:
+    """Kill the process groups of our children: they have been asked already, and nobody will be left to ask again."""
+    with suppress(OSError, ValueError):
+        for task in Path("/proc/self/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                _kill(int(child))
+
+
+def _kill(child: int) -> None:
+    with suppress(OSError):
+        group = os.getpgid(child)
+        if group == os.getpgrp():
+            os.kill(child, signal.SIGKILL)
+        else:
+            os.killpg(group, signal.SIGKILL)

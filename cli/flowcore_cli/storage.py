@@ -1,0 +1,108 @@
+"""Which event log a command uses, and how it is opened."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from flowcore_cli.exits import CommandError
+
+if TYPE_CHECKING:
+    from flowcore.ids import RunId
+    from flowcore.ports import EventLog
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_DEFAULT = "the file flowcore/flowcore.db in the user's state directory, ~/.local/state unless XDG_STATE_HOME is set"
+
+
+def db_option(command: F) -> F:
+    """Give *command* the option `--db`."""
+    about = f"The event log. Default: {_DEFAULT}."
+    return click.option("--db", type=click.Path(dir_okay=False), envvar="FLOWCORE_DB", metavar="PATH", help=about)(
+        command
+    )
+
+
+def log_options(command: F) -> F:
+    """Give *command* the options that say where it records: `--db`, `--no-db` and `--durability`."""
+    durability = click.option(
+        "--durability",
+        type=click.Choice(["full", "relaxed"]),
+        default="full",
+        show_default=True,
+        help="What a recorded event survives. full: also a power failure. relaxed: a crash of the program, but the last"
+        " events may be lost in a power failure; several times as fast.",
+    )
+    no_db = click.option("--no-db", is_flag=True, help="Record nowhere: the run is forgotten when the command ends.")
+    return db_option(no_db(durability(command)))
+
+
+def open_log(db: str | None, *, no_db: bool, durability: str) -> "EventLog":
+    """Open the log that the options mean; close it afterwards.
+
+    Raises:
+        CommandError: It cannot be used, or the options contradict each other.
+    """
+    if no_db and _given("db"):
+        raise click.UsageError("`--db` and `--no-db` exclude each other", click.get_current_context())
+    if no_db:
+        from flowcore_adapters.logs.memory import SharedMemoryEventLog
+
+        return SharedMemoryEventLog()
+    from flowcore.errors import LogError
+    from flowcore_adapters.logs.sqlite import SqliteEventLog
+
+    try:
+        return SqliteEventLog(log_path(db), durability="full" if durability == "full" else "relaxed")
+    except LogError as error:
+        hint = "`--db PATH` names another event log, `--no-db` records nowhere"
+        raise CommandError(f"the event log cannot be used: {error}", hint=hint) from error
+
+
+def existing_log(db: str | None) -> "closing[EventLog] | None":
+    """Return the log to read, to be closed, or None when nothing was ever recorded there: reading creates no file.
+
+    Raises:
+        CommandError: It cannot be used.
+    """
+    path = log_path(db)
+    try:
+        if not path.exists():
+            return None
+    except OSError as error:
+        raise CommandError(f"the event log cannot be used: {path}: {error.strerror}") from error
+    from flowcore.errors import LogError
+    from flowcore_adapters.logs.sqlite import SqliteEventLog
+
+    try:
+        return closing(SqliteEventLog(path))
+    except LogError as error:
+        raise CommandError(f"the event log cannot be used: {error}") from error
+
+
+def log_path(db: str | None) -> Path:
+    """Return the path of the log that `--db` means."""
+    if db is not None:
+        return Path(db)
+    from flowcore_adapters.logs.location import default_path
+
+    try:
+        return default_path()
+    except RuntimeError as error:
+        raise CommandError(f"no place for the event log: {error}", hint="name one with `--db PATH`") from error
+
+
+def show_command(run_id: "RunId", db: str | None) -> str:
+    """Return the command that shows *run_id* again, typed where this one was."""
+    from shlex import quote
+
+    return f"flowcore-cli show {run_id}" + (f" --db {quote(db)}" if db is not None and _given("db") else "")
+
+
+def _given(option: str) -> bool:
+    """Return whether *option* stands on the command line; its environment variable is but a default."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is click.core.ParameterSource.COMMANDLINE

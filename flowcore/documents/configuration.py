@@ -1,0 +1,119 @@
+"""Checking a source's configuration against what its type declares, before anything runs.
+
+A value that holds an expression is checked for its place only: its type is known when it is rendered, and the source
+looks at it then.
+"""
+
+import shlex
+from collections.abc import Mapping
+
+from flowcore.catalog import Kind, Parameter, SourceType
+from flowcore.errors import ExpressionError, Path
+from flowcore.expressions import expression_end
+from flowcore.values import Json
+
+from .fields import type_name
+from .findings import Findings, did_you_mean
+
+_OPEN, _CLOSE = "{{", "}}"
+
+
+def check_configuration(
+    source: SourceType, configuration: Mapping[str, Json], path: Path, findings: Findings
+) -> Mapping[str, Json]:
+    """Return *configuration* with its command lines split into words; note everything that does not fit."""
+    if source.open:
+        return configuration
+    for group in source.requires_any:
+        if not any(configuration.get(name) is not None for name in group):
+            names = " or ".join(f"'{name}'" for name in group)
+            findings.add("missing-key", path, f"a `{source.name}` source needs {names} in its configuration")
+    for name, parameter in source.parameters.items():
+        if parameter.required and configuration.get(name) is None:
+            message = f"a `{source.name}` source needs '{name}' in its configuration"
+            findings.add("missing-key", path, message, hint=parameter.about)
+    return {name: _check(source, name, value, (*path, name), findings) for name, value in configuration.items()}
+
+
+def _check(source: SourceType, name: str, value: Json, path: Path, findings: Findings) -> Json:
+    parameter = source.parameters.get(name)
+    if parameter is None:
+        hint = did_you_mean(name, source.parameters) or "allowed here: " + ", ".join(source.parameters)
+        findings.add("unknown-key", path, f"a `{source.name}` source has no '{name}'", hint=hint)
+        return value
+    if value is None:
+        return value
+    if parameter.kind is Kind.WORDS and isinstance(value, str):
+        return _words(name, value, path, findings)
+    wrong = None if isinstance(value, str) and _OPEN in value else _misfit(parameter, value)
+    if wrong is not None:
+        findings.add("wrong-type", path, f"'{name}' must be {wrong}, not {type_name(value)}")
+    elif parameter.choices and isinstance(value, str) and _OPEN not in value and value not in parameter.choices:
+        allowed = ", ".join(parameter.choices)
+        closest = did_you_mean(value, parameter.choices)
+        findings.add("bad-value", path, f"'{name}' must be one of {allowed}, not '{value}'", hint=closest)
+    return value
+
+
+def _misfit(parameter: Parameter, value: Json) -> str | None:
+    """Return what *value* should have been, or None when it fits."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    match parameter.kind:
+        case Kind.TEXT:
+            # `8080` where a text stands is what people write for text: the source takes its text.
+            return None if isinstance(value, str) or number else "text"
+        case Kind.NUMBER:
+            return None if number else "a number"
+        case Kind.SECONDS:
+            return None if isinstance(value, (int, float)) and number and value > 0 else "a number of seconds above 0"
+        case Kind.INTEGER:
+            return None if number and isinstance(value, int) else "a whole number"
+        case Kind.BOOLEAN:
+            return None if isinstance(value, bool) else "true or false"
+        case Kind.WORDS:
+            fits = isinstance(value, (list, tuple)) and value and all(_plain(item) for item in value)
+            return None if fits else "a text or a list of texts that is not empty"
+        case Kind.TEXTS:
+            return None if isinstance(value, str) or _texts(value) else "a list of texts"
+        case Kind.NAMES:
+            return None if isinstance(value, bool) or _texts(value) else "true, false or a list of texts"
+        case Kind.MAPPING:
+            return None if isinstance(value, dict) else "a mapping"
+        case _:
+            return None
+
+
+def _plain(value: Json) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+def _texts(value: Json) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+
+
+def _words(name: str, text: str, path: Path, findings: Findings) -> Json:
+    """Split a command line as a shell would, its expressions whole: what they give can never become a second word."""
+    held: list[str] = []
+    plain: list[str] = []
+    start = 0
+    try:
+        while (opening := text.find(_OPEN, start)) >= 0:
+            closing = expression_end(text, opening + len(_OPEN)) + len(_CLOSE)
+            # Private characters that no shell word gives a meaning stand for the expression while words are cut.
+            plain.append(f"{text[start:opening]}\ue000{len(held)}\ue001")
+            held.append(text[opening:closing])
+            start = closing
+    except ExpressionError:
+        # The check of the expressions says what is wrong with it.
+        return [text]
+    plain.append(text[start:])
+    try:
+        words = shlex.split("".join(plain))
+    except ValueError as error:
+        findings.add("bad-value", path, f"'{name}' cannot be split into words: {str(error).lower()}")
+        return [text]
+    if not words:
+        findings.add("bad-value", path, f"'{name}' is empty")
+    for number, expression in enumerate(held):
+        words = [word.replace(f"\ue000{number}\ue001", expression) for word in words]
+    return words

@@ -1,0 +1,50 @@
+"""How a front end collects what is wrong: everything, each with a code, a path and, where it can be guessed, a hint."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from flowcore.errors import FlowDocumentError, Path, Problem, Severity
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """Return ``did you mean `fetch_users`?`` for the known name closest to *name*, or what there is, or None."""
+    names = sorted(set(known))
+    # difflib compares with every name: cheap for the names of one flow, but a hostile name must not make it slow.
+    close = get_close_matches(name[:100], names[:5000], n=1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return None
+
+
+class Findings:
+    """The problems of one document."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._found: dict[tuple[str, Path, str], Problem] = {}
+
+    def add(
+        self, code: str, path: Path, message: str, *, hint: str | None = None, severity: Severity = Severity.ERROR
+    ) -> None:
+        """Note one problem; the same one twice counts once."""
+        problem = Problem(code=code, path=path, message=message, hint=hint, severity=severity)
+        self._found.setdefault((code, path, message), problem)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything noted, in the order of noting."""
+        return tuple(self._found.values())
+
+    @property
+    def sound(self) -> bool:
+        """Whether no error was noted (warnings do not count)."""
+        return all(problem.severity is not Severity.ERROR for problem in self._found.values())
+
+    def check(self) -> None:
+        """Refuse the document when anything was noted.
+
+        Raises:
+            FlowDocumentError: There is at least one error.
+        """
+        if not self.sound:
+            raise FlowDocumentError(self.problems)

@@ -1,0 +1,91 @@
+"""Flow files as text: parsed, merged and compiled, with file, line and column on every problem."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from flowcore.catalog import Catalog
+from flowcore.errors import FlowDocumentError, Path, Problem
+from flowcore.model import Flow
+from flowcore.values import Json
+
+from .flow_document import compile_flow
+from .merge import check_top_level, merge
+from .yaml_text import load_yaml, locate
+
+
+@attrs.frozen
+class FlowFile:
+    """The text of one file, and the name that problems mention."""
+
+    name: str
+    text: str
+
+
+def parse_flow_files(files: Sequence[FlowFile]) -> dict[str, Json]:
+    """Return the merged mapping of *files*: later ones override earlier ones (contract status, section 1).
+
+    Raises:
+        FlowDocumentError: A file is no YAML mapping; the problems of all files are named.
+    """
+    documents: list[Mapping[str, Json]] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            documents.append(check_top_level(load_yaml(file.text, file=file.name), file.name))
+        except FlowDocumentError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise FlowDocumentError(problems)
+    return merge(documents)
+
+
+def compile_flow_files(files: Sequence[FlowFile], catalog: Catalog) -> Flow:
+    """Return the flow that *files* declare together.
+
+    Raises:
+        FlowDocumentError: It cannot run; every problem has its file, line and column.
+    """
+    document = parse_flow_files(files)
+    try:
+        return compile_flow(document, catalog)
+    except FlowDocumentError as error:
+        raise FlowDocumentError(place(error.problems, files)) from None
+
+
+def place(problems: Sequence[Problem], files: Sequence[FlowFile]) -> list[Problem]:
+    """Return *problems* with the file, line and column that their paths stand at.
+
+    A merged value comes from the last file that has it, so the deepest place counts and among equals the last.
+    """
+    paths = {problem.path for problem in problems}
+    found: dict[Path, tuple[int, FlowFile, tuple[int, int]]] = {}
+    for file in files:
+        document = check_top_level(load_yaml(file.text, file=file.name), file.name)
+        places = locate(file.text, paths)
+        for path in paths:
+            depth = _depth(document, path)
+            if path in places and (path not in found or depth >= found[path][0]):
+                found[path] = (depth, file, places[path])
+    return [
+        attrs.evolve(problem, file=file.name, line=line, column=column)
+        for problem in problems
+        for _, file, (line, column) in (found.get(problem.path, (0, files[-1], (1, 1))),)
+    ]
+
+
+def _depth(document: Json, path: Path) -> int:
+    """Return how many parts of *path* there are in *document*."""
+    for depth, part in enumerate(path):
+        inside = _inside(document, part)
+        if inside is None:
+            return depth
+        (document,) = inside
+    return len(path)
+
+
+def _inside(document: Json, part: str | int) -> tuple[Json] | None:
+    """Return what stands at *part* of *document*, in a tuple, or None when there is nothing."""
+    if isinstance(part, str):
+        return (document[part],) if isinstance(document, Mapping) and part in document else None
+    return (document[part],) if isinstance(document, (list, tuple)) and part < len(document) else None

@@ -1,0 +1,141 @@
+"""The sources of a flow file: declared, named by their type, inline, or made from another one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from flowcore.catalog import Catalog
+from flowcore.errors import Path
+from flowcore.model import Source
+from flowcore.values import Json
+
+from .configuration import check_configuration
+from .fields import Fields, type_name
+from .findings import Findings, did_you_mean
+from .merge import merge
+from .references import Names, check_expressions, roots_of
+
+SOURCE_KEYS: Final = ("type", "configuration")
+
+
+class SourceTable:
+    """The sources that the steps of one flow use, each checked once.
+
+    Attributes:
+        declared: Type and configuration of every source under `sources`, as written.
+        sources: Every sound source by the key that steps refer to it with.
+    """
+
+    def __init__(self, given: Mapping[str, Json], catalog: Catalog, findings: Findings) -> None:
+        """Declare the sources *given* under `sources`."""
+        self.declared: dict[str, tuple[str, Mapping[str, Json]]] = {}
+        self.sources: dict[str, Source] = {}
+        self._given = given
+        self._catalog = catalog
+        self._findings = findings
+        self._checked: dict[tuple[str, bool], tuple[str, ...]] = {}
+        self._declare()
+
+    def _declare(self) -> None:
+        for name, value in self._given.items():
+            path: Path = ("sources", name)
+            if not isinstance(value, dict):
+                message = f"source '{name}' must be a mapping with 'type' and 'configuration', not {type_name(value)}"
+                self._findings.add("wrong-type", path, message)
+                continue
+            kind, configuration = self._parts(value, path)
+            if kind is not None:
+                self.declared[name] = (kind, configuration)
+                self._keep(name, kind, configuration, path)
+
+    def _parts(self, value: Mapping[str, Json], path: Path) -> tuple[str | None, Mapping[str, Json]]:
+        fields = Fields(value, path, self._findings, SOURCE_KEYS)
+        kind = fields.text("type")
+        if fields.raw("type") is None:
+            self._findings.add("missing-key", path, "a source needs a 'type'", hint=self._kinds())
+        return kind, fields.mapping("configuration")
+
+    def _kinds(self) -> str:
+        return "available: " + ", ".join(sorted(self._catalog))
+
+    def _keep(self, key: str, kind: str, configuration: Mapping[str, Json], path: Path) -> bool:
+        """Check a source and keep it under *key*; return whether its type is known."""
+        source = self._catalog.get(kind)
+        if source is None:
+            message = f"unknown source type '{kind}'; {self._kinds()}"
+            self._findings.add("unknown-source-type", (*path, "type"), message, hint=did_you_mean(kind, self._catalog))
+            return False
+        checked = check_configuration(source, configuration, (*path, "configuration"), self._findings)
+        self.sources[key] = Source(type=kind, configuration=checked)
+        return True
+
+    def of_step(self, fields: Fields, number: int) -> tuple[str | None, Path]:
+        """Return the key of the step's source in `Flow.sources` and where its configuration is written."""
+        path = (*fields.path, "source")
+        value = fields.raw("source")
+        if value is None:
+            self._findings.add("missing-key", fields.path, "a step needs a 'source'", hint=self._kinds())
+            return None, path
+        if isinstance(value, str):
+            return self._named(value, path)
+        if not isinstance(value, dict):
+            fields.refuse("source", f"'source' must be a name or a mapping, not {type_name(value)}")
+            return None, path
+        if "base" in value or "override" in value:
+            value = self._overridden(value, path)
+            if value is None:
+                return None, path
+            path = (*path, "override")
+        kind, configuration = self._parts(value, path)
+        if kind is None:
+            return None, path
+        key = f"flow[{number}].source"
+        while key in self.declared:
+            key += "'"
+        return (key if self._keep(key, kind, configuration, path) else None), path
+
+    def _named(self, name: str, path: Path) -> tuple[str | None, Path]:
+        if name in self.declared:
+            return (name if name in self.sources else None), ("sources", name)
+        if name in self._catalog:
+            if name not in self.sources:
+                self._keep(name, name, {}, path)
+            return name, path
+        if name not in self._given:
+            known = [*self.declared, *self._catalog]
+            message = f"no source and no source type is called '{name}'"
+            hint = did_you_mean(name, known) or self._kinds()
+            self._findings.add("unknown-source", path, message, hint=hint)
+        return None, path
+
+    def _overridden(self, value: Mapping[str, Json], path: Path) -> Mapping[str, Json] | None:
+        fields = Fields(value, path, self._findings, ("base", "override"))
+        base = fields.text("base")
+        over = fields.mapping("override")
+        if base is None:
+            self._findings.add("missing-key", path, "'override' needs a 'base': the source to start from")
+            return None
+        if base not in self.declared:
+            if base not in self._given:
+                message = f"no source is called '{base}'"
+                fields.refuse("base", message, code="unknown-source", hint=did_you_mean(base, self.declared))
+            return None
+        kind, configuration = self.declared[base]
+        return merge([{"type": kind, "configuration": configuration}, over])
+
+    def steps_used(self, key: str, path: Path, names: Names, *, each: bool) -> tuple[str, ...]:
+        """Return the steps that a source's configuration refers to; a shared source is looked at once."""
+        known = self._checked.get((key, each))
+        if known is not None:
+            return known
+        source = self.sources[key]
+        kind = self._catalog[source.type]
+        roots: Sequence[str] = roots_of(each=each)
+        if kind.template_when is not None:
+            name, word = kind.template_when
+            if source.configuration.get(name) == word:
+                roots = (*roots, *kind.payload_names)
+        found = tuple(
+            check_expressions(source.configuration, (*path, "configuration"), self._findings, names, roots=roots)
+        )
+        self._checked[key, each] = found
+        return found

@@ -1,0 +1,17 @@
+"""The expression language: JMESPath in `{{ }}` (contract status, section 2)."""
+
+from .evaluation import Expression, compile_expression, compile_search
+from .references import Reference
+from .templates import Template, check_template, compile_template, expression_end, to_text
+
+__all__ = [
+    "Expression",
+    "Reference",
+    "Template",
+    "check_template",
+    "compile_expression",
+    "compile_search",
+    "compile_template",
+    "expression_end",
+    "to_text",
+]

@@ -1,0 +1,175 @@
+"""Reading an expression: JMESPath, with pipes into functions as people write them, and hints for what is not JMESPath.
+
+After a pipe a function's name applies to what was piped: ``x | length``, ``x | default('none')``, ``x | join(', ')``.
+"""
+
+import re
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from jmespath.exceptions import JMESPathError
+from jmespath.lexer import Lexer
+from jmespath.parser import Parser
+
+from flowcore.errors import ExpressionError
+
+from .functions import OPTIONAL, SUBJECT, FlowFunctions
+from .nodes import children, depth, name_of, rebuilt, walk
+
+if TYPE_CHECKING:
+    from jmespath.ast import Node
+
+_SHOWN: Final = 100
+MAX_LENGTH: Final = 4_096
+MAX_DEPTH: Final = 50
+_QUOTED_ENDS: Final = frozenset({"comma", "rparen", "eof", "eq", "ne", "or", "and", "pipe"})
+_QUOTED_STARTS: Final = frozenset({"comma", "lparen", "eq", "ne", "or", "and"})
+
+_IDIOMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile(r"\bif\b.*\belse\b"), "for a choice write `condition && a || b`"),
+    (
+        re.compile(r"\bis\s+(?:not\s+)?(?:defined|none)\b"),
+        "what is missing is null: write `x == `null`` or `x || 'fallback'`",
+    ),
+    (re.compile(r"\bnot\s+in\b|\bin\b"), "write `contains(list, value)`"),
+    (re.compile(r"\band\b|\bor\b|\bnot\b"), "write `&&` for and, `||` for or, `!` for not"),
+    (re.compile(r"\[\s*['\"]"), 'write `x.key`, or `x."a key"` for a name with other characters'),
+    (re.compile(r"(?:[=!<>]=|[<>])\s*-?\d"), "a number is written in backticks: `x > `3``"),
+    (re.compile(r"-?\d+\s*(?:[=!<>]=|[<>])"), "a number is written in backticks: `x > `3``"),
+    (re.compile(r"\|\s*\w+\([^)]*\d"), "a number is written in backticks: `x | round(`2`)`"),
+    (
+        re.compile(r"[\w)\]`]\s*[-+*/%~]\s*[\w(`'\"]"),
+        "there is no arithmetic: let a step compute it; texts are joined by standing together: `{{ a }}{{ b }}`",
+    ),
+)
+_PATHS: Final = frozenset(
+    {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten"}
+)
+_OUTSIDE: Final = re.compile(r"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`")
+
+
+def parse(text: str) -> "Node":
+    """Return the tree of *text*, its pipes into functions spelled out and its calls checked.
+
+    Raises:
+        ExpressionError: It cannot be read, or is longer or deeper than anybody needs; with a hint where there is one.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"the expression is longer than {MAX_LENGTH} characters")
+    if not text.strip():
+        raise ExpressionError("the expression is empty", hint="write `flows.<step>.<output>` between the braces")
+    try:
+        tree = Parser().parse(text).parsed
+    except JMESPathError as error:
+        raise _unreadable(text, error) from None
+    except RecursionError:
+        raise _too_deep() from None
+    if depth(tree) > MAX_DEPTH:
+        raise _too_deep()
+    _refuse_quoted(text)
+    tree = _spelled_out(tree)
+    for node in walk(tree):
+        if node["type"] == "function_expression":
+            _check_call(node)
+    return tree
+
+
+def shortened(text: str) -> str:
+    """Return *text* as an error shows it."""
+    text = text.strip()
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def _too_deep() -> ExpressionError:
+    return ExpressionError(f"the expression is nested deeper than {MAX_DEPTH} levels")
+
+
+def _unreadable(text: str, error: JMESPathError) -> ExpressionError:
+    bare = _OUTSIDE.sub("''", text)
+    hint = next((hint for pattern, hint in _IDIOMS if pattern.search(bare)), None)
+    reason = str(error).splitlines()[0] if str(error) else "it cannot be read"
+    shown = shortened(text)
+    place = re.search(r"at column (-?\d+)", str(error))
+    reason = re.sub(r"^(?:Invalid jmespath expression|Bad jmespath expression): ?", "", reason)
+    where = f" at character {int(place.group(1)) + 1}" if place is not None and int(place.group(1)) >= 0 else ""
+    detail = reason.split(": Parse error")[0].split(" at column")[0].strip().rstrip(":").lower() or "it ends too early"
+    return ExpressionError(f"`{shown}` is no JMESPath{where}: {detail}", hint=hint)
+
+
+def _refuse_quoted(text: str) -> None:
+    """Refuse `default("none")`: in JMESPath a text in double quotes names a field."""
+    before = "eof"
+    tokens = list(Lexer().tokenize(text))
+    for token, following in pairwise(tokens):
+        if token["type"] == "quoted_identifier" and before in _QUOTED_STARTS and following["type"] in _QUOTED_ENDS:
+            value = str(token["value"])
+            raise ExpressionError(
+                f'in double quotes "{value}" names a field; it is no text', hint=f"write '{value}' in single quotes"
+            )
+        before = token["type"]
+
+
+def _spelled_out(node: "Node") -> "Node":
+    below = [_spelled_out(child) for child in children(node)]
+    if node["type"] == "pipe":
+        below = [below[0], *(_applied(child) for child in below[1:])]
+    elif node["type"] in _PATHS and below[0]["type"] == "not_expression":
+        # The parser binds `!` tighter than the dot: `!a.b` would look for the `b` of a boolean.
+        (inner,) = children(below[0])
+        return rebuilt(below[0], [rebuilt(node, [inner, *below[1:]])])
+    return rebuilt(node, below)
+
+
+def _applied(node: "Node") -> "Node":
+    """Return the right side of a pipe with its leftmost function applied to what was piped."""
+    name = name_of(node)
+    if node["type"] == "field" and name in FlowFunctions.FUNCTION_TABLE:
+        return {"type": "function_expression", "value": name, "children": [{"type": "current", "children": []}]}
+    if node["type"] == "function_expression" and name is not None:
+        return _called(node, name)
+    match node["type"]:
+        case "field" | "literal" | "multi_select_list" | "multi_select_dict" | "expref":
+            return node
+        case _:
+            below = children(node)
+            return rebuilt(node, [_applied(below[0]), *below[1:]]) if below else node
+
+
+def _called(node: "Node", name: str) -> "Node":
+    arguments = children(node)
+    if any(here["type"] == "current" for argument in arguments for here in walk(argument)):
+        return node
+    _least, most = _arity(name)
+    if most is not None and len(arguments) >= most:
+        return node
+    place = SUBJECT.get(name, 0)
+    current: Node = {"type": "current", "children": []}
+    return rebuilt(node, [*arguments[:place], current, *arguments[place:]])
+
+
+def _arity(name: str) -> tuple[int, int | None]:
+    """Return how many arguments a function takes at least and at most (None: any number)."""
+    specification = FlowFunctions.FUNCTION_TABLE.get(name)
+    if specification is None:
+        return 0, None
+    count = len(specification["signature"])
+    if name in OPTIONAL:
+        return count, OPTIONAL[name]
+    variadic = bool(count) and specification["signature"][-1].get("variadic", False)
+    return count, None if variadic else count
+
+
+def _check_call(node: "Node") -> None:
+    name = name_of(node) or ""
+    if name not in FlowFunctions.FUNCTION_TABLE:
+        close = get_close_matches(name, FlowFunctions.FUNCTION_TABLE, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else "known: " + ", ".join(sorted(FlowFunctions.FUNCTION_TABLE))
+        raise ExpressionError(f"there is no function `{name}`", hint=hint)
+    least, most = _arity(name)
+    count = len(children(node))
+    if count < least or (most is not None and count > most):
+        wanted = str(least) if most == least else f"{least} to {most}" if most is not None else f"at least {least}"
+        many = "argument" if wanted.endswith("1") else "arguments"
+        piped = f"write `x | {name}`" if count == 0 else None
+        raise ExpressionError(f"`{name}` takes {wanted} {many}, not {count}", hint=piped)

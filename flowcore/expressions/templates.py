@@ -1,0 +1,222 @@
+"""Templates: any value whose texts hold `{{ expressions }}`, wherever they stand.
+
+A text that is one expression and nothing else gives the expression's value with its type; otherwise values are written
+into the text. What an expression gives is never looked at for expressions again.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from flowcore.errors import ExpressionError, Path
+from flowcore.values import Json
+
+from .budget import MAX_SIZE
+from .evaluation import Expression, compile_expression
+from .references import Reference
+
+_STATEMENT: Final = re.compile(r"\{%-?\s*(?P<word>[a-z]+)\b.*?%\}", re.DOTALL)
+_STATEMENT_HINTS: Final[Mapping[str, str]] = {
+    "if": "for a choice write `{{ condition && a || b }}`, or give the step a `when`",
+    "for": "to run a step for every item of a list give it a `for_each`; a list is shaped by `{{ list[].name }}`",
+    "set": "let a step of its own compute the value",
+}
+_QUOTES: Final = frozenset("'\"`")
+
+
+def to_text(value: Json) -> str:
+    """Return *value* as text: text as it is, lists and mappings as JSON, true as `True`, null as nothing."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+@attrs.frozen
+class _Text:
+    """A text with expressions in it."""
+
+    parts: tuple[str | Expression, ...]
+
+    def render(self, context: Mapping[str, Json]) -> Json:
+        found: list[str] = []
+        size = 0
+        for part in self.parts:
+            text = part if isinstance(part, str) else _written(part, context)
+            size += len(text)
+            if size > MAX_SIZE:
+                raise ExpressionError("the text is larger than 10 MB when its expressions are filled in")
+            found.append(text)
+        return "".join(found)
+
+
+def _written(expression: Expression, context: Mapping[str, Json]) -> str:
+    value = expression.evaluate(context)
+    if value is None:
+        shown = expression.text.strip()
+        raise ExpressionError(
+            f"`{shown}` is null, which has no place inside a text", hint=f"write `{shown} | default('')`"
+        )
+    return to_text(value)
+
+
+@attrs.frozen
+class _Mapping:
+    members: tuple[tuple[str, "_Node"], ...]
+
+    def render(self, context: Mapping[str, Json]) -> Json:
+        return {key: node.render(context) for key, node in self.members}
+
+
+@attrs.frozen
+class _List:
+    items: tuple["_Node", ...]
+
+    def render(self, context: Mapping[str, Json]) -> Json:
+        return [node.render(context) for node in self.items]
+
+
+@attrs.frozen
+class _Alone:
+    expression: Expression
+
+    def render(self, context: Mapping[str, Json]) -> Json:
+        return self.expression.evaluate(context)
+
+
+@attrs.frozen
+class _Constant:
+    value: Json
+
+    def render(self, context: Mapping[str, Json]) -> Json:  # noqa: ARG002 - one shape for all nodes
+        return self.value
+
+
+_Node: TypeAlias = _Text | _Mapping | _List | _Alone | _Constant
+
+
+class Template:
+    """A compiled template.
+
+    Attributes:
+        constant: Whether there is no expression in it: it always renders to the value itself.
+        references: What its expressions read, each once, in order.
+    """
+
+    __slots__ = ("_node", "constant", "references", "render")
+
+    def __init__(self, node: _Node, references: tuple[Reference, ...]) -> None:
+        """Take a compiled node; use `compile_template`."""
+        self._node = node
+        self.constant = isinstance(node, _Constant)
+        self.references = references
+        # The node's own method: one call less for every step of every run.
+        self.render = node.render
+
+
+def compile_template(value: Json) -> Template:
+    """Return the template that *value* is.
+
+    Raises:
+        ExpressionError: An expression in it cannot be read; the first of them.
+    """
+    template, errors = check_template(value)
+    if template is None:
+        raise errors[0][1]
+    return template
+
+
+def check_template(value: Json) -> tuple[Template | None, Sequence[tuple[Path, ExpressionError]]]:
+    """Return the template that *value* is, or None and everything that is wrong with its expressions and where."""
+    errors: list[tuple[Path, ExpressionError]] = []
+    found: dict[Reference, None] = {}
+    node = _compile(value, (), errors, found)
+    return (None, errors) if errors else (Template(node, tuple(found)), ())
+
+
+def _compile(
+    value: Json, path: Path, errors: list[tuple[Path, ExpressionError]], found: dict[Reference, None]
+) -> _Node:
+    if isinstance(value, str):
+        try:
+            return _compile_text(value, found)
+        except ExpressionError as error:
+            errors.append((path, error))
+    elif isinstance(value, dict):
+        members = tuple((key, _compile(item, (*path, key), errors, found)) for key, item in value.items())
+        if not all(isinstance(node, _Constant) for _, node in members):
+            return _Mapping(members)
+    elif isinstance(value, (list, tuple)):
+        items = tuple(_compile(item, (*path, number), errors, found) for number, item in enumerate(value))
+        if not all(isinstance(node, _Constant) for node in items):
+            return _List(items)
+    return _Constant(value)
+
+
+def _compile_text(text: str, found: dict[Reference, None]) -> _Node:
+    if "{" not in text:
+        return _Constant(text)
+    statement = _STATEMENT.search(text)
+    if statement is not None:
+        hint = _STATEMENT_HINTS.get(statement["word"], "only `{{ expressions }}` are known here")
+        raise ExpressionError(f"`{statement.group()[:60]}` is no expression", hint=hint)
+    parts = tuple(_parts(text))
+    for part in parts:
+        if isinstance(part, Expression):
+            found.update(dict.fromkeys(part.references))
+    if not any(isinstance(part, Expression) for part in parts):
+        return _Constant(text)
+    told = [part for part in parts if not (isinstance(part, str) and not part.strip())]
+    if len(told) == 1 and isinstance(told[0], Expression):
+        return _Alone(told[0])
+    return _Text(parts)
+
+
+def _parts(text: str) -> Iterator[str | Expression]:
+    """Yield the plain pieces and the expressions of *text*."""
+    start = 0
+    while (opening := text.find("{{", start)) >= 0:
+        if opening > start:
+            yield text[start:opening]
+        closing = expression_end(text, opening + 2)
+        yield compile_expression(text[opening + 2 : closing].strip())
+        start = closing + 2
+    if start < len(text):
+        yield text[start:]
+
+
+def expression_end(text: str, start: int) -> int:
+    """Return where the `}}` is that ends the expression from *start* on: outside quotes, braces balanced.
+
+    Raises:
+        ExpressionError: There is none.
+    """
+    depth = 0
+    quote = ""
+    place = start
+    while place < len(text):
+        character = text[place]
+        if quote:
+            if character == "\\":
+                place += 1
+            elif character == quote:
+                quote = ""
+        elif character in _QUOTES:
+            quote = character
+        elif character == "{":
+            depth += 1
+        elif character == "}":
+            if depth == 0 and text.startswith("}}", place):
+                return place
+            depth -= 1
+        place += 1
+    raise ExpressionError(
+        f"`{text[start - 2 : start + 40]}` opens an expression that is never closed",
+        hint="write `}}` at its end; for the two characters themselves write `{{ '{{' }}`",
+    )

@@ -1,0 +1,148 @@
+"""The immutable model of a flow: what every front end compiles its documents into.
+
+Texts hold their `{{ expressions }}` as written; `flowcore.expressions` compiles them where they are used. A `Flow` is
+stored whole in the first event of a run, so a field here is part of the storage format (see `codec`).
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+import attrs
+from attrs.validators import ge, optional
+
+from .ids import StepName
+from .values import Json
+
+DEFAULT_MAX_WORKERS: Final = 4
+"""How many steps of a run go on at once when nobody says (contract status, section 4)."""
+DEFAULT_TIMEOUT_S: Final = 300.0
+"""How long an attempt may take when nobody says, in seconds (contract safety)."""
+
+
+class OnError(StrEnum):
+    """What a failure means: for the run, or for the step that depends on the failed one."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    CONTINUE = "continue"
+
+
+class OutputType(StrEnum):
+    """How an output is taken from the source's data."""
+
+    RAW = "raw"
+    JSON = "json"
+    JMESPATH = "jmespath"
+
+
+@attrs.frozen(kw_only=True)
+class Output:
+    """A named value that a step leaves for others.
+
+    Attributes:
+        value: The JMESPath expression of a `jmespath` output, else None.
+        required: True when a missing value (null) fails the step.
+    """
+
+    name: str
+    type: OutputType = OutputType.RAW
+    value: str | None = None
+    required: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """Where a step's data comes from: a type of the catalog and its configuration."""
+
+    type: str
+    configuration: Mapping[str, Json] = attrs.field(factory=dict[str, Json])
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How often a failing step is tried, and how long to wait between.
+
+    Attributes:
+        max_attempts: All attempts, the first included; at least 1.
+        delay_s: The pause after the first failure, in seconds.
+        factor: What each further pause is multiplied with.
+        max_delay_s: No pause is longer, in seconds; a `Retry-After` of the other side is obeyed up to it too.
+        jitter: The share of a pause that is left to chance, 0 to 1: 0.1 means 10 % shorter to 10 % longer.
+    """
+
+    max_attempts: int = attrs.field(default=1, validator=ge(1))
+    delay_s: float = 1.0
+    factor: float = 2.0
+    max_delay_s: float = 60.0
+    jitter: float = 0.1
+
+
+NO_RETRY: Final = RetryPolicy()
+
+
+@attrs.frozen(kw_only=True)
+class Step:
+    """A unit of work.
+
+    Attributes:
+        source: The key of its source in `Flow.sources`.
+        input: The payload, expressions unrendered; None is no payload.
+        depends_on: Every step that must be settled first: those named and those that its expressions refer to.
+        when: A condition; when its value is null, false or empty the step is skipped.
+        for_each: The list (or the expression that gives one) to run the step over, one instance for each item; or None.
+        max_parallel: How many instances of the fan-out go on at once; None leaves it to the run's `max_workers`.
+        timeout_s: How long one attempt may take, in seconds.
+        on_error: Its own word on failures, or None.
+        breakpoint: A mark: a run that was started with breakpoints pauses here.
+    """
+
+    name: StepName
+    source: str
+    input: Json = None
+    outputs: tuple[Output, ...] = ()
+    depends_on: tuple[StepName, ...] = ()
+    when: Json = None
+    for_each: Json = None
+    max_parallel: int | None = attrs.field(default=None, validator=optional(ge(1)))
+    retry: RetryPolicy = NO_RETRY
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    on_error: OnError | None = None
+    breakpoint: bool = False
+
+    @property
+    def guarded(self) -> bool:
+        """Whether `when` or `for_each` must be looked at before the step starts."""
+        return self.when is not None or self.for_each is not None
+
+
+@attrs.frozen(kw_only=True)
+class Secret:
+    """Where a secret's value is found when it is used; the value itself is never stored.
+
+    Attributes:
+        env: The environment variable that holds it, or None.
+        file: The file that holds it, or None.
+    """
+
+    env: str | None = None
+    file: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Flow:
+    """A declared flow: steps in file order over named sources.
+
+    Attributes:
+        name: What people call it; empty when nobody does.
+        on_error: The policy of steps that say nothing, or None when nobody says.
+        max_workers: How many steps go on at once, or None when nobody says.
+        secrets: Names for `{{ secrets.<name> }}`.
+    """
+
+    name: str = ""
+    sources: Mapping[str, Source] = attrs.field(factory=dict[str, Source])
+    steps: tuple[Step, ...] = ()
+    on_error: OnError | None = None
+    max_workers: int | None = attrs.field(default=None, validator=optional(ge(1)))
+    secrets: Mapping[str, Secret] = attrs.field(factory=dict[str, Secret])

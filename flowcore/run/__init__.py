@@ -1,0 +1,1 @@
+"""The run as an aggregate: events, commands, machine, state, evolve, decide, effects."""

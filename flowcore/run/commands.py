@@ -1,0 +1,137 @@
+"""The intents of a run: what a caller asks for and what the shell reports. Time and chance enter here."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import attrs
+from attrs.validators import ge, optional
+
+from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.model import Flow
+from flowcore.values import Instant, Json
+
+
+@attrs.frozen(kw_only=True)
+class CreateRun:
+    """Accept a run of *flow*; *max_workers* None leaves the limit to the flow, then to the default."""
+
+    run_id: RunId
+    flow: Flow
+    at: Instant
+    max_workers: int | None = attrs.field(default=None, validator=optional(ge(1)))
+
+
+@attrs.frozen(kw_only=True)
+class StartRun:
+    """Take the run out of the queue."""
+
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class StartAttempt:
+    """Say that the next attempt of an instance is about to be handed to its source."""
+
+    instance: InstanceId
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ReportSuccess:
+    """Say that an attempt succeeded with *outputs*."""
+
+    instance: InstanceId
+    attempt: int
+    outputs: Mapping[str, Json]
+    at: Instant
+    notes: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class ReportFailure:
+    """Say that an attempt failed.
+
+    Attributes:
+        retry_after_s: The pause that the other side asked for, in seconds, or None.
+        chance: A random number, 0 <= chance < 1, for the jitter of the pause.
+        stopped: True when it ended because it was cancelled.
+    """
+
+    instance: InstanceId
+    attempt: int
+    code: str
+    error: str
+    at: Instant
+    retryable: bool = True
+    retry_after_s: float | None = None
+    chance: float = 0.5
+    stopped: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ReportGuard:
+    """Say what a step's `when` and `for_each` came to.
+
+    Attributes:
+        met: Whether `when` holds (True when there is none).
+        items: The list of `for_each`, or None when there is none.
+    """
+
+    step: StepName
+    met: bool
+    at: Instant
+    items: tuple[Json, ...] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ReportGuardFailure:
+    """Say that `when` or `for_each` had no answer."""
+
+    step: StepName
+    code: str
+    error: str
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class Settle:
+    """Draw the consequences of what happened: skips, joins, the end of the run."""
+
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class PauseRun:
+    """Let nothing new start."""
+
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ContinueRun:
+    """Let a paused run go on."""
+
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class StopRun:
+    """End the run: cancel what is in the air, start nothing more."""
+
+    at: Instant
+    reason: str = "stopped"
+
+
+Command: TypeAlias = (
+    StartAttempt
+    | ReportSuccess
+    | ReportFailure
+    | Settle
+    | ReportGuard
+    | ReportGuardFailure
+    | CreateRun
+    | StartRun
+    | PauseRun
+    | ContinueRun
+    | StopRun
+)

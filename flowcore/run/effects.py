@@ -1,0 +1,106 @@
+"""What the shell must do next: derived from the state, never stored.
+
+After performing an effect the shell reports with a command; doing it twice does no harm, for the second report is late
+and adds nothing.
+"""
+
+import heapq
+from typing import TypeAlias
+
+import attrs
+
+from flowcore.ids import InstanceId, StepName
+from flowcore.values import Instant
+
+from .machine import RunStatus, StepStatus
+from .state import Queue, RunState
+
+
+@attrs.frozen
+class Perform:
+    """Start the next attempt: send `StartAttempt`, commit, hand the instance to its source, report."""
+
+    instance: InstanceId
+
+
+@attrs.frozen
+class Resolve:
+    """Evaluate `when` and `for_each` of a step and send `ReportGuard` or `ReportGuardFailure`."""
+
+    step: StepName
+
+
+@attrs.frozen
+class Cancel:
+    """Cancel an attempt in the air and report its end; asked for until it is reported."""
+
+    instance: InstanceId
+
+
+@attrs.frozen
+class Consequences:
+    """Send `Settle`: something that happened has consequences that are not yet recorded."""
+
+
+Effect: TypeAlias = Perform | Resolve | Cancel | Consequences
+
+_CONSEQUENCES = (Consequences(),)
+
+
+def pending(state: RunState, now: Instant) -> tuple[Effect, ...]:
+    """Return what the shell must do now; empty when it can only wait (see `wake_at`).
+
+    Consequences come alone and first. The cost is that of the answer, not that of the flow: at most as many
+    instances are named as may start under `max_workers`, in file order.
+    """
+    if state.status is RunStatus.RUNNING or state.status is RunStatus.PAUSED:
+        if state.unsettled:
+            return _CONSEQUENCES
+        if state.stop_requested:
+            return tuple(Cancel(instance) for instance in state.in_the_air)
+        if state.status is RunStatus.RUNNING and (state.ready or state.retries):
+            return _startable(state, now)
+    return ()
+
+
+def wake_at(state: RunState) -> Instant | None:
+    """Return when to ask `pending` again though nothing has happened, or None."""
+    if state.status is not RunStatus.RUNNING or state.stop_requested or not state.retries:
+        return None
+    if len(state.in_the_air) >= state.max_workers:  # only a report can make room
+        return None
+    return state.retries[0][0]
+
+
+def _startable(state: RunState, now: Instant) -> tuple[Effect, ...]:
+    free = state.max_workers - len(state.in_the_air)
+    found: list[Effect] = []
+    for _due, index, item in _first(state, state.retries, free, StepStatus.RETRYING, now):
+        found.append(Perform(state.instance_at(index, item).id))
+    for _zero, index, item in _first(state, state.ready, free - len(found), StepStatus.READY, now):
+        instance = state.instance_at(index, item)
+        guarded = instance.guarded and item < 0
+        found.append(Resolve(state.flow.steps[index].name) if guarded else Perform(instance.id))
+    return tuple(found)
+
+
+def _first(state: RunState, queue: Queue, most: int, status: StepStatus, now: Instant) -> Queue:
+    """Return the first *most* live entries of the heap *queue* that are due, without taking them out.
+
+    A heap's next entry is always a child of one already seen, so this costs O(most log most) whatever the heap's size.
+    """
+    found: Queue = []
+    if most <= 0 or not queue:
+        return found
+    frontier = [(queue[0], 0)]
+    while frontier and len(found) < most:
+        entry, place = heapq.heappop(frontier)
+        if entry[0] > now:
+            break
+        instance = state.instance_at(entry[1], entry[2])
+        if instance.status is status and instance.due == entry[0] and found[-1:] != [entry]:
+            found.append(entry)
+        for child in (2 * place + 1, 2 * place + 2):
+            if child < len(queue):
+                heapq.heappush(frontier, (queue[child], child))
+    return found

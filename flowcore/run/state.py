@@ -1,0 +1,128 @@
+"""The state of a run: what one private fold over its events (`evolve`) amounts to.
+
+Whoever folds owns the state and nobody else ever sees it (readers fold views of their own), so it is updated in place.
+Beside the statuses it keeps the indexes that `effects.pending` needs (unmet dependency counts, ready and retry queues,
+what is in the air, what has unsettled consequences), so neither folding nor asking ever walks all steps, but for the
+two moments when everything is set up and when everything that has not started is given up.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+import attrs
+
+from flowcore.ids import InstanceId, RunId
+from flowcore.model import Flow, Step
+from flowcore.values import Instant, Json
+
+from .machine import ENDED, RunStatus, StepStatus
+
+AT_ONCE: Final = Instant(0.0)
+"""The due time of what may start at once."""
+Queue: TypeAlias = list[tuple[Instant, int, int]]
+"""A heap of (due, step index, item index); item -1 is the step itself. Entries whose status has moved on are stale."""
+
+
+@attrs.define
+class FanOut:
+    """The instances of a step with `for_each`.
+
+    Attributes:
+        released: How many of them were let start so far (see `Step.max_parallel`).
+        open: How many are not settled.
+        idle: How many are neither settled nor in the air.
+        broken: True when none that is idle shall start any more.
+    """
+
+    items: tuple[Json, ...]
+    instances: list["InstanceState"]
+    open: int
+    idle: int
+    released: int = 0
+    first_error: str | None = None
+    broken: bool = False
+
+
+@attrs.define
+class InstanceState:
+    """One step, or one item of its fan-out (then *item* counts from 0).
+
+    Attributes:
+        due: When it may start, while it is ready or retrying; an entry in a queue that says otherwise is stale.
+    """
+
+    id: InstanceId
+    index: int
+    item: int = -1
+    status: StepStatus = StepStatus.PENDING
+    attempt: int = 0
+    due: Instant = AT_ONCE
+    unmet: int = 0
+    guarded: bool = False
+    error: str | None = None
+    fan_out: FanOut | None = None
+
+
+@attrs.define
+class Doomed:
+    """A step that must be skipped, and why."""
+
+    index: int
+    reason: str
+
+
+class RunState:
+    """What a fold of a run's events amounts to; see the module's text. Read it, never change it."""
+
+    def __init__(self) -> None:
+        """Start before the first event."""
+        self.status = RunStatus.NEW
+        self.version = 0
+        self.run_id = RunId(0)
+        self.flow = Flow()
+        self.max_workers = 1
+        self.created_at: Instant | None = None
+        self.started_at: Instant | None = None
+        self.ended_at: Instant | None = None
+        self.steps: list[InstanceState] = []
+        self.instances: dict[InstanceId, InstanceState] = {}
+        self.outputs: dict[str, Mapping[str, Json]] = {}
+        self.dependents: list[list[int]] = []
+        self.open = 0
+        self.idle = 0
+        self.in_the_air: dict[InstanceId, None] = {}
+        self.ready: Queue = []
+        self.retries: Queue = []
+        self.doomed: deque[Doomed] = deque()
+        self.fan_outs: dict[int, FanOut] = {}
+        self.joins: dict[int, None] = {}
+        self.breaking: dict[int, None] = {}
+        self.halted_by: str | None = None
+        self.failed = False
+        self.stop_requested = False
+        self.stop_reason: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over."""
+        return self.status in ENDED
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something that happened has consequences that are not recorded yet."""
+        return bool(not self.open or self.doomed or self.joins or self.breaking or (self.idle and self.giving_up))
+
+    @property
+    def giving_up(self) -> bool:
+        """Whether nothing new may start any more: a failure halted the run, or somebody asked for its end."""
+        return self.halted_by is not None or self.stop_requested
+
+    def instance_at(self, index: int, item: int) -> InstanceState:
+        """Return the instance at step *index*, or its fan-out's *item* when that is not -1."""
+        step = self.steps[index]
+        return step if item < 0 or step.fan_out is None else step.fan_out.instances[item]
+
+    def step_of(self, instance: InstanceState) -> Step:
+        """Return the step that *instance* is an instance of."""
+        return self.flow.steps[instance.index]

@@ -1,0 +1,1 @@
+"""What people see: read models folded from the log, one module for each endpoint family."""

@@ -1,0 +1,152 @@
+"""Short words for steps, events and commands: what the examples of the run's machine are written in."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.model import Flow, OnError, Output, RetryPolicy, Source, Step
+from flowcore.ports import Recorded
+from flowcore.run.commands import ReportFailure
+from flowcore.run.events import (
+    AttemptFailed,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSucceeded,
+    ConditionMet,
+    Event,
+    FanOutFailed,
+    FanOutStarted,
+    FanOutSucceeded,
+    GuardFailed,
+    RetryAbandoned,
+    RunCreated,
+    RunStarted,
+    SkipCause,
+    StepSkipped,
+)
+from flowcore.run.state import RunState
+from flowcore.values import Instant, Json
+
+T0, T1, T2 = Instant(100.0), Instant(101.0), Instant(102.0)
+RUN: Final = RunId(1)
+
+
+def step(
+    name: str,
+    *needs: str,
+    on_error: OnError | None = None,
+    retry: int = 1,
+    when: Json = None,
+    for_each: Json = None,
+    max_parallel: int | None = None,
+    outputs: tuple[str, ...] = (),
+) -> Step:
+    """Return a step that needs the steps *needs*."""
+    return Step(
+        name=StepName(name),
+        source="source",
+        depends_on=tuple(StepName(need) for need in needs),
+        on_error=on_error,
+        retry=RetryPolicy(max_attempts=retry, jitter=0.0),
+        when=when,
+        for_each=for_each,
+        max_parallel=max_parallel,
+        outputs=tuple(Output(name=output) for output in outputs),
+    )
+
+
+def flow_of(*steps: Step, on_error: OnError | None = None) -> Flow:
+    """Return a flow of *steps* over one source."""
+    return Flow(sources={"source": Source(type="value")}, steps=steps, on_error=on_error)
+
+
+def created(*steps: Step, max_workers: int = 4, on_error: OnError | None = None) -> RunCreated:
+    """Return the first event of a run of *steps*."""
+    return RunCreated(run_id=RUN, flow=flow_of(*steps, on_error=on_error), max_workers=max_workers, at=T0)
+
+
+def begun(*steps: Step, max_workers: int = 4, on_error: OnError | None = None) -> tuple[Event, ...]:
+    """Return the first two events of a run of *steps*."""
+    return created(*steps, max_workers=max_workers, on_error=on_error), RunStarted(at=T0)
+
+
+def started(name: str, attempt: int = 1, at: Instant = T0) -> AttemptStarted:
+    """Return the start of an attempt."""
+    return AttemptStarted(instance=InstanceId(name), attempt=attempt, at=at)
+
+
+def succeeded(
+    name: str, outputs: dict[str, Json] | None = None, *, attempt: int = 1, notes: tuple[str, ...] = ()
+) -> AttemptSucceeded:
+    """Return the success of an attempt, the first one unless told otherwise."""
+    return AttemptSucceeded(instance=InstanceId(name), attempt=attempt, outputs=outputs or {}, notes=notes, at=T1)
+
+
+def failed(name: str, *, attempt: int = 1, retry: Instant | None = None, at: Instant = T1) -> AttemptFailed:
+    """Return the failure of an attempt."""
+    return AttemptFailed(
+        instance=InstanceId(name), attempt=attempt, code="source-failed", error="no", retry_at=retry, at=at
+    )
+
+
+def stopped(name: str, attempt: int = 1) -> AttemptStopped:
+    """Return the end of an attempt that was cancelled."""
+    return AttemptStopped(instance=InstanceId(name), attempt=attempt, at=T1)
+
+
+def fails(name: str, *, attempt: int = 1, retryable: bool = True, stopped: bool = False) -> ReportFailure:
+    """Return the report of a failure."""
+    return ReportFailure(
+        instance=InstanceId(name),
+        attempt=attempt,
+        code="source-failed",
+        error="no",
+        at=T1,
+        retryable=retryable,
+        stopped=stopped,
+    )
+
+
+def skipped(name: str, reason: str, cause: SkipCause = SkipCause.UPSTREAM, at: Instant = T2) -> StepSkipped:
+    """Return a skip."""
+    return StepSkipped(instance=InstanceId(name), cause=cause, reason=reason, at=at)
+
+
+def abandoned(name: str) -> RetryAbandoned:
+    """Return the end of waiting for a further attempt."""
+    return RetryAbandoned(instance=InstanceId(name), at=T2)
+
+
+def met(name: str) -> ConditionMet:
+    """Return that a condition was met."""
+    return ConditionMet(step=StepName(name), at=T1)
+
+
+def unguarded(name: str) -> GuardFailed:
+    """Return that a condition or a list had no answer."""
+    return GuardFailed(step=StepName(name), code="expression", error="no answer", at=T1)
+
+
+def fanned(name: str, *items: Json) -> FanOutStarted:
+    """Return the list of a fan-out."""
+    return FanOutStarted(step=StepName(name), items=items, at=T0)
+
+
+def joined(name: str) -> FanOutSucceeded:
+    """Return the success of a fan-out."""
+    return FanOutSucceeded(step=StepName(name), at=T2)
+
+
+def broken(name: str, error: str = "item 0: no") -> FanOutFailed:
+    """Return the failure of a fan-out."""
+    return FanOutFailed(step=StepName(name), error=error, at=T2)
+
+
+def recorded(events: Iterable[Event]) -> list[Recorded]:
+    """Return *events* as they stand in a log of one run."""
+    return [Recorded(RUN, number, number, event) for number, event in enumerate(events, 1)]
+
+
+def digest(state: RunState) -> str:
+    """Return all that *state* holds as text, but for the flow, which is that of the first event."""
+    return repr({name: value for name, value in vars(state).items() if name != "flow"})

@@ -1,0 +1,60 @@
+"""The `env` source: what of the environment a flow sees."""
+
+import os
+
+import pytest
+
+from flowcore.values import Json
+from flowcore_adapters.sources.env import EnvSource
+from tests.calls import fail, give
+
+SOURCE = EnvSource()
+
+
+def test_a_variable_that_is_not_set_is_null(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWCORE_TEST_SET", "a b")
+    monkeypatch.setenv("FLOWCORE_TEST_EMPTY", "")
+    monkeypatch.delenv("FLOWCORE_TEST_UNSET", raising=False)
+    names: Json = ["FLOWCORE_TEST_SET", "FLOWCORE_TEST_EMPTY", "FLOWCORE_TEST_UNSET"]
+    result = give(SOURCE, {"vars": names})
+    assert result.data == {"FLOWCORE_TEST_SET": "a b", "FLOWCORE_TEST_EMPTY": "", "FLOWCORE_TEST_UNSET": None}
+    assert result.notes == ()
+
+
+def test_one_name_counts_as_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWCORE_TEST_SET", "1")
+    assert give(SOURCE, {"vars": "FLOWCORE_TEST_SET"}).data == {"FLOWCORE_TEST_SET": "1"}
+
+
+def test_nothing_is_read_unasked() -> None:
+    assert give(SOURCE, {}).data == {}
+
+
+def test_every_call_reads_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration: dict[str, Json] = {"vars": ["FLOWCORE_TEST_SET"]}
+    monkeypatch.setenv("FLOWCORE_TEST_SET", "before")
+    give(SOURCE, configuration)
+    monkeypatch.setenv("FLOWCORE_TEST_SET", "after")
+    assert give(SOURCE, configuration).data == {"FLOWCORE_TEST_SET": "after"}
+
+
+@pytest.mark.parametrize("secret", [True, False, ["FLOWCORE_TEST_SET"], "FLOWCORE_TEST_SET"])
+def test_a_secret_is_read_like_everything_else(monkeypatch: pytest.MonkeyPatch, secret: Json) -> None:
+    monkeypatch.setenv("FLOWCORE_TEST_SET", "1")
+    assert give(SOURCE, {"vars": ["FLOWCORE_TEST_SET"], "secret": secret}).data == {"FLOWCORE_TEST_SET": "1"}
+
+
+def test_what_is_no_utf8_is_replaced_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWCORE_TEST_SET", os.fsdecode(b"a\xffb"))
+    result = give(SOURCE, {"vars": ["FLOWCORE_TEST_SET"]})
+    assert result.data == {"FLOWCORE_TEST_SET": "a\ufffdb"}
+    assert result.notes == ("variable FLOWCORE_TEST_SET is no valid UTF-8; what could not be read was replaced",)
+
+
+@pytest.mark.parametrize("name", ["", "a=b", "a\0b", "\ud800", "ü"])
+def test_a_name_that_no_variable_can_have_is_not_set(name: str) -> None:
+    assert give(SOURCE, {"vars": [name]}).data == {name: None}
+
+
+def test_a_null_in_the_list_is_no_name() -> None:
+    assert str(fail(SOURCE, {"vars": ["PATH", None]})).startswith("'vars[1]' is null")

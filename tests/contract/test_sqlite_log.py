@@ -1,0 +1,606 @@
+"""What the SQLite log promises beyond its port: the file, other processes, faults."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from types import NoneType
+from typing import Final
+
+import pytest
+from typing_extensions import override
+
+from flowcore.errors import EventFormatError, LogError, VersionConflictError
+from flowcore.ids import InstanceId, RunId
+from flowcore.ports import Append
+from flowcore.run.events import AttemptSucceeded, Event, RunStarted
+from flowcore.values import Instant
+from flowcore_adapters.logs.location import default_path
+from flowcore_adapters.logs.sqlite import Durability, SqliteEventLog, file
+
+PLENTY_S: Final = 60.0
+"""How long a test waits for what must happen: nothing waits this long unless it is broken."""
+RUN, OTHER = RunId(1733524800000), RunId(1733524800001)
+NOBODY: Final = 65534
+
+PRELUDE: Final = """
+import resource, sys
+from flowcore.errors import LogError, VersionConflictError
+from flowcore.ids import RunId
+from flowcore.ports import Append
+from flowcore.run.events import RunStarted
+from flowcore.values import Instant
+from flowcore_adapters.logs.sqlite import SqliteEventLog
+
+path, run_id = sys.argv[1], RunId(int(sys.argv[2]))
+
+def event(version):
+    return RunStarted(at=Instant(float(version)))
+"""
+"""What the other processes have in common."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "log.db"
+
+
+@pytest.fixture
+def log(path: Path) -> Iterator[SqliteEventLog]:
+    log = SqliteEventLog(path)
+    yield log
+    log.close()
+
+
+def events(count: int, first: int = 0) -> list[Event]:
+    return [RunStarted(at=Instant(float(index))) for index in range(first, first + count)]
+
+
+def large_event() -> AttemptSucceeded:
+    return AttemptSucceeded(instance=InstanceId("a"), attempt=1, outputs={"text": "x" * 100_000}, at=Instant(1.0))
+
+
+def versions(log: SqliteEventLog, run_id: RunId) -> list[int]:
+    return [recorded.version for recorded in log.read(run_id)]
+
+
+@contextmanager
+def process(code: str, path: Path, run_id: RunId = RUN) -> Generator[subprocess.Popen[str]]:
+    """Run *code* beside the test; it is killed at the end if it is not over."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + code, str(path), str(run_id)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def edit(path: Path, statement: str, *parameters: object) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement, parameters)
+
+
+class TestFile:
+    def test_it_and_its_directory_are_for_the_user_alone(self, path: Path) -> None:
+        before = os.umask(0)
+        try:
+            log = SqliteEventLog(path)
+            log.append(Append(RUN, 0, events(1)))
+        finally:
+            os.umask(before)
+        beside = {each.name: oct(each.stat().st_mode & 0o777) for each in path.parent.iterdir()}
+        log.close()
+        assert oct(path.parent.stat().st_mode & 0o777) == oct(0o700)
+        assert beside == {"log.db": "0o600", "log.db-wal": "0o600", "log.db-shm": "0o600"}
+
+    def test_it_says_whose_it_is(self, path: Path, log: SqliteEventLog) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            told = [
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("application_id", "user_version", "journal_mode")
+            ]
+        assert told == [int.from_bytes(b"flow"), 1, "wal"]
+
+    @pytest.mark.parametrize(("durability", "level"), [("full", 2), ("relaxed", 1)])
+    def test_durability_is_sqlites(self, path: Path, durability: Durability, level: int) -> None:
+        with closing(SqliteEventLog(path, durability=durability)) as log:
+            assert log._open_writer().execute("PRAGMA synchronous").fetchone() == (level,)
+
+    def test_everything_is_there_when_it_is_opened_again(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(3)), Append(OTHER, 0, events(1)))
+        log.close()
+        with closing(SqliteEventLog(str(path))) as again:
+            assert [recorded.event for recorded in again.read(RUN)] == events(3)
+            assert (again.position(), again.version(OTHER), again.runs()) == (4, 1, [OTHER, RUN])
+            assert again.append(Append(RUN, 3, events(1))) == 5
+
+    def test_nothing_but_the_file_is_left(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(1)))
+        assert log.wait(0, 0) == 1
+        assert versions(log, RUN) == [1]
+        log.close()
+        assert [each.name for each in path.parent.iterdir()] == ["log.db"]
+
+    def test_an_empty_file_becomes_a_log(self, tmp_path: Path) -> None:
+        path = tmp_path / "log.db"
+        path.touch()
+        with closing(SqliteEventLog(path)) as log:
+            assert log.append(Append(RUN, 0, events(1))) == 1
+
+    def test_a_name_that_means_something_to_sqlite_is_a_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        SqliteEventLog(":memory:").close()
+        assert (tmp_path / ":memory:").is_file()
+
+    def test_newer_schema_is_refused(self, path: Path) -> None:
+        SqliteEventLog(path).close()
+        edit(path, "PRAGMA user_version = 2")
+        with pytest.raises(LogError, match=r"log\.db: written by a newer version .* schema 2; this one reads up to 1"):
+            SqliteEventLog(path)
+
+    def test_database_of_somebody_else_is_refused_and_left_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "bookmarks.db"
+        edit(path, "CREATE TABLE bookmarks (url TEXT)")
+        before = path.read_bytes()
+        with pytest.raises(LogError, match=r"bookmarks\.db: this SQLite database is not a flowcore log"):
+            SqliteEventLog(path)
+        assert path.read_bytes() == before
+
+    def test_file_of_another_kind_is_refused_and_left_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "flow.yaml"
+        path.write_text("flow: []\n" * 1000)
+        with pytest.raises(LogError, match=r"flow\.yaml: it is not an SQLite database"):
+            SqliteEventLog(path)
+        assert path.read_text() == "flow: []\n" * 1000
+
+    def test_directory_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(LogError, match="not a file"):
+            SqliteEventLog(tmp_path)
+
+    def test_what_is_no_file_is_refused(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(LogError, match="pipe: not a file"):
+            SqliteEventLog(tmp_path / "pipe")
+
+    def test_path_through_a_file_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(LogError, match=r"log\.db: (File exists|Not a directory)"):
+            SqliteEventLog(tmp_path / "file" / "log.db")
+
+    def test_impossible_name_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(LogError, match="embedded null"):
+            SqliteEventLog(tmp_path / "a\0b")
+
+    def test_damaged_file_is_refused(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, [large_event()]))
+        log.close()
+        with path.open("r+b") as stream:
+            stream.seek(4096)
+            stream.write(b"\xff" * 8192)
+        with pytest.raises(LogError, match=r"log\.db: the file is damaged"), closing(SqliteEventLog(path)) as damaged:
+            versions(damaged, RUN)
+
+
+class TestPermissions:
+    @pytest.fixture
+    def shared(self) -> Iterator[Path]:
+        """A directory that everybody may use."""
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            directory.chmod(0o777)
+            yield directory
+
+    @contextmanager
+    def unprivileged(self) -> Generator[None]:
+        """Permissions mean nothing to root."""
+        if os.geteuid() != 0:
+            yield
+            return
+        os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    def test_read_only_file(self, shared: Path) -> None:
+        path = shared / "log.db"
+        SqliteEventLog(path).close()
+        path.chmod(0o444)
+        with self.unprivileged(), pytest.raises(LogError, match=r"log\.db: .*permission denied"):
+            SqliteEventLog(path)
+
+    def test_read_only_directory(self, shared: Path) -> None:
+        path = shared / "log.db"
+        SqliteEventLog(path).close()
+        path.chmod(0o666)
+        shared.chmod(0o555)
+        with self.unprivileged(), pytest.raises(LogError, match=r"cannot be (opened|written)"):
+            open_and_append(path)
+
+    def test_no_permission_to_create(self, shared: Path) -> None:
+        shared.chmod(0o555)
+        with self.unprivileged(), pytest.raises(LogError, match="Permission denied"):
+            SqliteEventLog(shared / "state" / "log.db")
+
+
+def open_and_append(path: Path) -> None:
+    with closing(SqliteEventLog(path)) as log:
+        log.append(Append(RUN, 0, events(1)))
+
+
+class TestAppending:
+    def test_one_run_twice_in_an_append(self, log: SqliteEventLog) -> None:
+        assert log.append(Append(RUN, 0, events(2)), Append(RUN, 2, events(1, 2))) == 3
+        assert [recorded.event for recorded in log.read(RUN)] == events(3)
+        with pytest.raises(VersionConflictError):
+            log.append(Append(RUN, 3, events(1)), Append(RUN, 3, events(1)))
+        assert log.position() == 3
+
+    def test_no_events_make_no_run(self, log: SqliteEventLog) -> None:
+        assert log.append(Append(RUN, 0, [])) == 0
+        assert list(log.runs()) == []
+
+    def test_an_event_that_is_not_json_is_refused(self, log: SqliteEventLog) -> None:
+        with pytest.raises(EventFormatError):
+            log.append(Append(RUN, 0, [*events(1), RunStarted(at=Instant(float("nan")))]))
+        assert log.position() == 0
+
+    def test_a_number_that_is_no_run_id_is_refused(self, log: SqliteEventLog) -> None:
+        with pytest.raises(LogError, match="too large"):
+            log.append(Append(RunId(2**63), 0, events(1)))
+
+    def test_an_event_that_is_too_large_is_refused(self, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("flowcore_adapters.logs.sqlite.log._MAX_CHARACTERS", 1000)
+        with pytest.raises(LogError, match="too large for the log"):
+            log.append(Append(RUN, 0, [large_event()]))
+
+
+class TestGroups:
+    """Appends that come while another one is committed share a transaction."""
+
+    COUNT: Final = 8
+
+    def test_waiting_appends_share_a_transaction(self, path: Path, log: SqliteEventLog) -> None:
+        statements: list[str] = []
+        log.append(Append(RUN, 0, events(1)))
+        log._open_writer().set_trace_callback(statements.append)
+        with queued(path, log, [Append(RunId(run), 0, events(2)) for run in range(self.COUNT)]) as results:
+            pass
+        assert sorted(result.result(PLENTY_S) for result in results) == list(range(3, 2 * self.COUNT + 2, 2))
+        assert statements.count("COMMIT") == 2, "the one that was first, and all the others"
+
+    def test_a_conflict_is_its_callers_alone(self, path: Path, log: SqliteEventLog) -> None:
+        wrong = Append(OTHER, 5, events(1))
+        with queued(path, log, [Append(RunId(run), 0, events(1)) for run in range(self.COUNT)] + [wrong]) as results:
+            pass
+        *right, conflict = results
+        assert sorted(result.result(PLENTY_S) for result in right) == list(range(1, self.COUNT + 1))
+        with pytest.raises(VersionConflictError):
+            conflict.result(PLENTY_S)
+        assert OTHER not in log.runs()
+
+    def test_one_of_several_for_a_version_wins(self, path: Path, log: SqliteEventLog) -> None:
+        with queued(path, log, [Append(RUN, 0, events(1, writer)) for writer in range(self.COUNT)]) as results:
+            pass
+        won = 0
+        for result in results:
+            with suppress(VersionConflictError):
+                won += result.result(PLENTY_S)
+        assert won == 1
+        assert versions(log, RUN) == [1]
+
+    def test_an_interrupt_does_not_leave_the_others_waiting(self, path: Path, log: SqliteEventLog) -> None:
+        appends = [Append(RunId(run), 0, events(1)) for run in range(self.COUNT)]
+        with queued(path, log, [*appends, Append(RunId(Interrupt(RUN)), 0, events(1))]) as results:
+            pass
+        told = [type(result.exception(PLENTY_S)) for result in results]
+        assert told.count(KeyboardInterrupt) == 1, "the thread that led"
+        assert set(told) <= {KeyboardInterrupt, LogError, NoneType}
+        assert log.position() == told.count(NoneType)
+        assert log.append(Append(RUN, 0, events(1))) == log.position()
+
+    def test_what_is_interrupted_in_the_queue_is_never_appended(self, path: Path, log: SqliteEventLog) -> None:
+        done = threading.Event()
+
+        def interrupt() -> None:
+            deadline = monotonic() + PLENTY_S
+            while len(log._queue) < 2 and monotonic() < deadline:
+                done.wait(0.001)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        with ThreadPoolExecutor(1) as threads:
+            with queued(path, log, [Append(RunId(run), 0, events(1)) for run in range(2)]) as results:
+                interrupted = threads.submit(interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    log.append(Append(RUN, 0, events(1)))
+                interrupted.result(PLENTY_S)
+            assert sorted(result.result(PLENTY_S) for result in results) == [1, 2]
+        assert log.append(Append(OTHER, 0, events(1))) == 3
+        assert RUN not in log.runs()
+
+    def test_closing_waits_for_what_is_being_committed(self, path: Path, log: SqliteEventLog) -> None:
+        appends = [Append(RunId(run), 0, events(1)) for run in range(self.COUNT)]
+        with ThreadPoolExecutor(1) as threads:
+            with queued(path, log, appends) as results:
+                closing_ = threads.submit(log.close)
+            closing_.result(PLENTY_S)
+        told = [type(result.exception(PLENTY_S)) for result in results]
+        assert set(told) <= {LogError, NoneType}
+        with closing(SqliteEventLog(path)) as again:
+            assert again.position() == told.count(NoneType) >= 1
+
+
+class Interrupt(int):
+    """A run that interrupts the thread which looks it up."""
+
+    @override
+    def __hash__(self) -> int:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def queued(path: Path, log: SqliteEventLog, appends: Sequence[Append]) -> Generator[list[Future[int]]]:
+    """Have *appends* wait in the queue for a file that is locked; yield their results, and unlock it."""
+    with ThreadPoolExecutor(len(appends)) as threads, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        futures = [threads.submit(log.append, append) for append in appends]
+        deadline = monotonic() + PLENTY_S
+        with log._turn:
+            # The first one leads, and is waiting for the lock.
+            while len(log._queue) < len(appends) - 1:
+                assert monotonic() < deadline
+                log._turn.wait(0.001)
+        yield futures
+        other.execute("ROLLBACK")
+
+
+class TestReading:
+    def test_a_slow_reader_holds_no_transaction(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(1000)))
+        reader = log.read(RUN)
+        next(reader)
+        with closing(sqlite3.connect(path)) as other:
+            busy, _, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert busy == 0
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            ("data = '{'", "position 2: not JSON"),
+            ("data = CAST(x'22ff22' AS TEXT)", "position 2: .*codec can't decode"),
+            ("data = '[]'", "position 2: broken RunStarted"),
+            ("data = '{}'", "position 2: broken RunStarted: missing"),
+            ("type = 'RunTeleported'", "position 2: unknown event type 'RunTeleported'"),
+            ("schema = 2", "position 2: RunStarted has schema 2"),
+            ("schema = 'x'", "position 2: RunStarted has schema 'x'"),
+            ("version = 7", "event 2 is missing"),
+            ("version = 'x'", "event 2 is missing"),
+        ],
+    )
+    def test_a_broken_event_is_named(self, path: Path, log: SqliteEventLog, change: str, problem: str) -> None:
+        log.append(Append(RUN, 0, events(3)), Append(OTHER, 0, events(1)))
+        edit(path, f"UPDATE events SET {change} WHERE position = 2")  # noqa: S608 - the rows above
+
+        reader = log.read(RUN)
+        assert next(reader).version == 1
+        with pytest.raises(EventFormatError, match=f"run {RUN}.*{problem}"):
+            next(reader)
+        assert versions(log, OTHER) == [1], "the other streams go on"
+
+    def test_a_closed_log_is_not_read(self, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(1000)))
+        reader = log.read(RUN)
+        next(reader)
+        log.close()
+        with pytest.raises(LogError, match="closed"):
+            list(reader)
+        for question in (log.position, log.runs, lambda: log.version(RUN)):
+            with pytest.raises(LogError, match="closed"):
+                question()
+
+    def test_a_file_that_goes_bad_is_named(self, path: Path, log: SqliteEventLog) -> None:
+        edit(path, "DROP TABLE events")
+        for question in (log.position, lambda: log.wait(0, 0), lambda: log.append(Append(RUN, 0, events(1)))):
+            with pytest.raises(LogError, match=r"log\.db: .*no such table"):
+                question()
+
+    def test_many_readers_at_once(self, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(10)))
+        barrier = threading.Barrier(20)
+
+        def read(_: int) -> list[int]:
+            barrier.wait(PLENTY_S)
+            with log._reader():
+                barrier.wait(PLENTY_S)  # more at one time than connections are kept
+            return versions(log, RUN)
+
+        with ThreadPoolExecutor(20) as threads:
+            assert list(threads.map(read, range(20))) == [list(range(1, 11))] * 20
+
+
+class TestFaults:
+    def test_disk_full(self, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(1)))
+        log._open_writer().execute("PRAGMA max_page_count = 40")
+        done = 0
+        with pytest.raises(LogError, match="nothing was appended: the disk is full"):  # noqa: PT012 - until it is
+            for done in range(100):
+                log.append(Append(RUN, 1 + done, [large_event()]))
+
+        assert log.position() == log.version(RUN) == len(versions(log, RUN)) == 1 + done
+        with pytest.raises(LogError, match="the disk is full"):
+            log.append(Append(RUN, 1 + done, [large_event()]))
+        log._open_writer().execute("PRAGMA max_page_count = 4000")
+        assert log.append(Append(RUN, 1 + done, [large_event()])) == 2 + done
+
+    def test_writing_fails(self, path: Path) -> None:
+        """The operating system refuses to make the file larger, as a full disk does."""
+        code = """
+log = SqliteEventLog(path)
+version = log.append(Append(run_id, 0, [event(0)]))
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+try:
+    for turn in range(10_000):
+        version = log.append(Append(run_id, version, [event(version + n) for n in range(50)]))
+except LogError as error:
+    print(error)
+print(version, log.version(run_id), len(list(log.read(run_id))))
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+print(log.append(Append(run_id, version, [event(version)])) - version)
+log.close()
+"""
+        with process(code, path) as child:
+            problem, counts, more = child.communicate(timeout=PLENTY_S)[0].splitlines()
+        assert problem.startswith(f"{path}: nothing was appended: the disk")
+        acknowledged, version, read = map(int, counts.split())
+        assert acknowledged == version == read > 50
+        assert more == "1"
+
+    def test_locked_for_too_long(self, path: Path, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(file, "BUSY_TIMEOUT_S", 0.05)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(LogError, match="another process has kept it locked"):
+                log.append(Append(RUN, 0, events(1)))
+            assert log.position() == 0
+        assert log.append(Append(RUN, 0, events(1))) == 1
+
+    def test_in_use_while_it_is_changed_to_write_ahead(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        SqliteEventLog(path).close()
+        edit(path, "PRAGMA journal_mode = DELETE")
+        monkeypatch.setattr(file, "BUSY_TIMEOUT_S", 0.05)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(LogError, match="another process has kept it locked"):
+                SqliteEventLog(path)
+        SqliteEventLog(path).close()
+
+    def test_kill_9_loses_nothing_acknowledged(self, path: Path) -> None:
+        code = """
+log = SqliteEventLog(path)
+version = log.version(run_id)
+while True:
+    version = log.append(Append(run_id, version, [event(version), event(version + 1), event(version + 2)]))
+    print(version, flush=True)
+"""
+        acknowledged = 0
+        for kill_after in (1, 20, 300):
+            with process(code, path) as child:
+                assert child.stdout is not None
+                for _ in range(kill_after):
+                    acknowledged = int(child.stdout.readline())
+                child.send_signal(signal.SIGKILL)
+                for line in child.stdout:
+                    acknowledged = int(line) if line.endswith("\n") else acknowledged
+                assert child.wait(PLENTY_S) == -signal.SIGKILL
+            with closing(SqliteEventLog(path)) as log:
+                there = [recorded.event for recorded in log.read(RUN)]
+                assert there == events(len(there)), "no event is lost, none is there twice"
+                assert len(there) % 3 == 0, "an append is there whole or not at all"
+                assert len(there) >= acknowledged
+
+
+class TestProcesses:
+    def test_what_another_process_appends_wakes_who_waits(self, path: Path, log: SqliteEventLog) -> None:
+        code = """
+log = SqliteEventLog(path)
+version = 0
+for line in sys.stdin:
+    version = log.append(Append(run_id, version, [event(version)]))
+    print(version, flush=True)
+"""
+        with process(code, path) as child:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            for turn in range(5):
+                child.stdin.write("append\n")
+                child.stdin.flush()
+                assert log.wait(turn, PLENTY_S) == turn + 1
+                assert child.stdout.readline() == f"{turn + 1}\n"
+                assert (log.position(), log.version(RUN), versions(log, RUN)[-1]) == (turn + 1,) * 3
+            with pytest.raises(VersionConflictError):
+                log.append(Append(RUN, 0, events(1)))
+            assert log.append(Append(RUN, 5, events(1, 5))) == 6
+
+    def test_two_logs_of_one_process(self, path: Path, log: SqliteEventLog) -> None:
+        with closing(SqliteEventLog(path)) as other, ThreadPoolExecutor(1) as threads:
+            waiter = threads.submit(log.wait, 0, PLENTY_S)
+            other.append(Append(RUN, 0, events(2)))
+            assert waiter.result(PLENTY_S) == 2
+
+    def test_opening_it_again_leaves_the_first_ones_locks_alone(self, path: Path, log: SqliteEventLog) -> None:
+        """POSIX takes a process all its locks on a file when it closes *any* descriptor of that file.
+
+        Another process then believes to be the last one, and deletes on leaving what is still being written to.
+        """
+        code = """
+log = SqliteEventLog(path)
+log.append(Append(run_id, 1, [event(1)]))
+log.close()
+print("left")
+"""
+        log.append(Append(RUN, 0, events(1)))
+        SqliteEventLog(path).close()
+        with process(code, path) as child:
+            assert child.communicate(timeout=PLENTY_S)[0] == "left\n"
+        assert (path.parent / "log.db-wal").exists()
+        assert log.append(Append(RUN, 2, events(1, 2))) == 3
+        with closing(SqliteEventLog(path)) as other:
+            assert [recorded.event for recorded in other.read(RUN)] == events(3)
+
+    def test_several_create_the_file_and_compete_for_one_run(self, path: Path) -> None:
+        code = """
+sys.stdin.readline()
+log = SqliteEventLog(path)
+done = 0
+while done < 20:
+    version = log.version(run_id)
+    try:
+        log.append(Append(run_id, version, [event(version)]))
+        done += 1
+    except VersionConflictError:
+        pass
+log.close()
+print(done)
+"""
+        with process(code, path) as one, process(code, path) as two, process(code, path) as three:
+            children = (one, two, three)
+            with ThreadPoolExecutor(len(children)) as threads:
+                told = list(threads.map(go, children))
+        assert told == ["20\n"] * 3
+        with closing(SqliteEventLog(path)) as log:
+            assert [recorded.event for recorded in log.read(RUN)] == events(60)
+
+
+def go(child: subprocess.Popen[str]) -> str:
+    return child.communicate("go\n", timeout=PLENTY_S)[0]
+
+
+class TestLocation:
+    def test_the_state_directory_of_the_user(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", "/var/state")
+        assert default_path() == Path("/var/state/flowcore/flowcore.db")
+
+    @pytest.mark.parametrize("state", [None, "", "relative/path"])
+    def test_the_home_directory_otherwise(self, monkeypatch: pytest.MonkeyPatch, state: str | None) -> None:
+        monkeypatch.setenv("HOME", "/home/ada")
+        if state is None:
+            monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+        else:
+            monkeypatch.setenv("XDG_STATE_HOME", state)
+        assert default_path() == Path("/home/ada/.local/state/flowcore/flowcore.db")

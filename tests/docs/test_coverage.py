@@ -1,0 +1,48 @@
+"""Nothing that people can use is left out of the documentation."""
+
+from pathlib import Path
+
+import pytest
+from click import Group
+
+from flowcore.documents.flow_document import STEP_KEYS, TOP_KEYS
+from flowcore.testing import MemoryEventLog
+from flowcore_adapters.http.app import routes
+from flowcore_adapters.registry import load_registry
+from flowcore_cli.main import main
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def page(name: str) -> str:
+    """Return the text of a page."""
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def commands() -> list[str]:
+    """Return the names of the commands."""
+    assert isinstance(main, Group)
+    return main.list_commands(main.make_context("flowcore-cli", [], resilient_parsing=True))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_documented(command: str) -> None:
+    assert f"## `{command}" in page("cli.md") or f"flowcore-cli {command}" in page("cli.md")
+
+
+@pytest.mark.parametrize("path", [route.path for route in routes(MemoryEventLog())])
+def test_every_endpoint_is_documented(path: str) -> None:
+    assert path in page("http-api.md")
+
+
+@pytest.mark.parametrize("key", [*TOP_KEYS, *STEP_KEYS])
+def test_every_key_of_a_flow_file_is_documented(key: str) -> None:
+    assert f"`{key}`" in page("flow-file.md") or f"{key}:" in page("flow-file.md")
+
+
+@pytest.mark.parametrize("name", sorted(load_registry().catalog))
+def test_every_source_and_parameter_is_documented(name: str) -> None:
+    text = page("sources.md")
+    assert f"`{name}`" in text
+    missing = [parameter for parameter in load_registry().catalog[name].parameters if parameter not in text]
+    assert missing == []

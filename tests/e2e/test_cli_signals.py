@@ -1,0 +1,141 @@
+"""Signals during a run: it is stopped, said, recorded, and nothing is left behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from flowcore_cli.signals import TWICE_S
+from tests.e2e.installed_command import Command
+
+pytestmark = pytest.mark.e2e
+
+SLEEP = """
+flow:
+  - {name: sleep, source: {type: process, configuration: {command: [sh, -c, "echo $$ > pid; exec sleep 60"]}}}
+  - {name: after, source: value, input: 1, depends_on: sleep}
+"""
+STUBBORN = """
+flow:
+  - name: stubborn
+    source:
+      type: process
+      configuration: {command: [sh, -c, "trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done"]}
+"""
+ENDS_WITHIN_S = 1.5
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+def wait_for_child(command: Command) -> int:
+    """Wait until the child has written its id and return that."""
+    path = command.home / "pid"
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        text = path.read_text().strip() if path.exists() else ""
+        if text:
+            return int(text)
+        time.sleep(0.01)
+    raise AssertionError("the child did not start")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[str, str, float]:
+    started = time.monotonic()
+    out, err = process.communicate(timeout=20)
+    return out, err, time.monotonic() - started
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=str,
+)
+def test_a_signal_stops_the_run_and_it_is_recorded_as_stopped(
+    command: Command, number: signal.Signals, code: int
+) -> None:
+    process = command.start("run", command.write("flow.yaml", SLEEP))
+    child = wait_for_child(command)
+    process.send_signal(number)
+    out, err, took_s = finish(process)
+    assert process.returncode == code
+    assert took_s < ENDS_WITHIN_S
+    assert not alive(child)
+    assert out == ""
+    assert f"{number.name}: stopping the run (once more to leave at once)\n" in err
+    assert re.search(rf"■ run \d+ of flow stopped \({number.name}\) in .* s: 1 skipped, 1 stopped\n", err)
+    shown = json.loads(command("show", "--json", "latest").out)
+    assert (shown["state"], shown["reason"]) == ("stopped", number.name)
+    assert shown["running_count"] == 0
+    assert shown["ended_at"] is not None
+    assert [step["state"] for step in shown["steps"].values()] == ["failed", "skipped"]
+
+
+def test_signals_without_anybody_to_read_of_them(command: Command) -> None:
+    process = command.start("run", "-q", command.write("flow.yaml", SLEEP))
+    child = wait_for_child(command)
+    process.send_signal(signal.SIGTERM)
+    out, err, took_s = finish(process)
+    assert (process.returncode, out) == (143, "")
+    assert took_s < ENDS_WITHIN_S
+    assert err == ""
+    assert not alive(child)
+
+
+def test_a_second_signal_ends_the_command_at_once_and_leaves_no_orphan(command: Command) -> None:
+    process = command.start("run", command.write("flow.yaml", STUBBORN))
+    child = wait_for_child(command)
+    process.send_signal(signal.SIGINT)
+    time.sleep(2 * TWICE_S)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, _, took_s = finish(process)
+    assert process.returncode == 130
+    assert took_s < 0.5
+    time.sleep(0.05)
+    assert not alive(child)
+
+
+def test_the_same_signal_sent_twice_by_a_wrapper_is_one(command: Command) -> None:
+    process = command.start("run", command.write("flow.yaml", SLEEP))
+    wait_for_child(command)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    _, err, _ = finish(process)
+    assert process.returncode == 143
+    assert "recorded: flowcore-cli show" in err
+    assert json.loads(command("show", "--json", "latest").out)["state"] == "stopped"
+
+
+def test_outputs_of_a_stopped_run_are_printed(command: Command) -> None:
+    early = "  - {name: early, source: {type: value, configuration: {value: 1}}, output: [{name: v}]}\n"
+    process = command.start("run", "-j", command.write("flow.yaml", SLEEP + early))
+    wait_for_child(command)
+    process.send_signal(signal.SIGINT)
+    out, _, _ = finish(process)
+    assert process.returncode == 130
+    assert json.loads(out) == {"early": {"v": 1}}
+
+
+def test_a_killed_command_leaves_a_log_that_can_be_read(command: Command) -> None:
+    process = command.start("run", command.write("flow.yaml", SLEEP))
+    child = wait_for_child(command)
+    process.kill()
+    finish(process)
+    os.kill(child, signal.SIGKILL)
+    assert json.loads(command("show", "--json", "latest").out)["steps"]["sleep"]["state"] == "running"

@@ -1,0 +1,426 @@
+"""The laws of the expression language: contract status, section 2, and the JMESPath rows of contract safety."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from flowcore.errors import ExpressionError
+from flowcore.expressions import (
+    Reference,
+    check_template,
+    compile_expression,
+    compile_search,
+    compile_template,
+    to_text,
+)
+from flowcore.expressions.budget import Meter
+from flowcore.values import Json
+
+USERS: list[Json] = [{"id": 1, "name": "Ada", "age": 36}, {"id": 2, "name": "Bob", "age": 7}]
+CONTEXT: Mapping[str, Json] = {
+    "flows": {
+        "fetch": {"users": USERS, "n": 5, "half": 2.5, "yes": True, "text": " Hi there ", "word": "abc", "none": None}
+    },
+    "run": {"id": 3, "name": "n", "started_at": None},
+    "item": {"k": "v"},
+}
+
+
+def evaluate(text: str) -> Json:
+    """Return the value of *text*."""
+    return compile_expression(text).evaluate(CONTEXT)
+
+
+def refusal(text: str) -> str:
+    """Return why *text* is refused when it is compiled."""
+    with pytest.raises(ExpressionError) as caught:
+        compile_expression(text)
+    return str(caught.value)
+
+
+def trouble(text: str) -> str:
+    """Return why *text* has no value."""
+    expression = compile_expression(text)
+    with pytest.raises(ExpressionError) as caught:
+        expression.evaluate(CONTEXT)
+    return str(caught.value)
+
+
+class TestPaths:
+    """`flows.fetch.users[0].id` reads the same as in the templates people know."""
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("flows.fetch.users[0].id", 1),
+            ("flows.fetch.users[-1].name", "Bob"),
+            ("flows.fetch.users[9]", None),
+            ("flows.fetch.n[0]", None),
+            ("flows.fetch.n.deeper", None),
+            ("flows.nobody.x.y", None),
+            ("flows.fetch.yes", True),
+            ("flows.fetch.half", 2.5),
+            ('flows."fetch".n', 5),
+            ("item.k", "v"),
+            ("run.id", 3),
+        ],
+    )
+    def test_a_path_leads_to_its_value_and_what_is_missing_is_null(self, text: str, value: Json) -> None:
+        assert evaluate(text) == value
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("flows.fetch.users[].name", ["Ada", "Bob"]),
+            ("flows.fetch.users[?age > `10`].name | [0]", "Ada"),
+            ("flows.fetch.users[*].id", [1, 2]),
+            ("flows.fetch.users[0:1]", USERS[:1]),
+            ("{a: flows.fetch.n, b: [flows.fetch.yes]}", {"a": 5, "b": [True]}),
+            ("flows.fetch.word == 'abc' && 'yes' || 'no'", "yes"),
+            ("flows.fetch.none || 'dft'", "dft"),
+            ("!flows.fetch.none", True),
+            ("!flows.fetch.users[0].id", False),
+            ("!flows.fetch.users[?id == `9`]", True),
+            ("flows.fetch.users[0].* | length", 3),
+            ("@.flows.fetch.n | @", 5),
+        ],
+    )
+    def test_all_of_jmespath_is_there(self, text: str, value: Json) -> None:
+        if text.startswith("@"):
+            assert compile_search(text).evaluate_on(dict(CONTEXT)) == value
+        else:
+            assert evaluate(text) == value
+
+
+class TestPipes:
+    """After a pipe a function's name applies to what was piped; its subject is what was piped."""
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("flows.fetch.users | length", 2),
+            ("flows.fetch.word | upper", "ABC"),
+            ("flows.fetch.text | trim | lower", "hi there"),
+            ("flows.fetch | tojson | from_json(@) | n", 5),
+            ("flows.nobody.x | default('none')", "none"),
+            ("flows.fetch.text | trim | replace(' ', '_')", "Hi_there"),
+            ("flows.fetch.users[].name | join(', ')", "Ada, Bob"),
+            ("flows.fetch.users[].name | join(', ', @)", "Ada, Bob"),
+            ("flows.fetch.users | length > `1`", True),
+            ("flows.fetch.users | sort_by(&age) | [0].name", "Bob"),
+            ("flows.fetch.users | map(&id)", [1, 2]),
+            ("flows.fetch.users[0] | keys[0]", "id"),
+            ("flows.fetch.word | contains('b')", True),
+            ("flows.fetch.text | split", ["Hi", "there"]),
+            ("flows.fetch.word | split('b')", ["a", "c"]),
+            ("flows.fetch.half | round", 2),
+            ("`3.14159` | round(`2`)", 3.14),
+            ("flows.fetch.word | [upper(@), lower(@)]", ["ABC", "abc"]),
+            ("flows.fetch.users | [0]", USERS[0]),
+            ("flows.fetch | word", "abc"),
+            ("flows.fetch.n | not_null(@, `1`)", 5),
+            ("flows.fetch.word | `1`", 1),
+            ("flows.fetch | upper(word)", "ABC"),
+        ],
+    )
+    def test_daily_habits_keep_working(self, text: str, value: Json) -> None:
+        assert evaluate(text) == value
+
+
+class TestFunctions:
+    """Functions for daily use beside JMESPath's own."""
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ('to_json(`[1, "ä"]`)', '[1, "ä"]'),
+            ("int('42')", 42),
+            ("int(' 7 ')", 7),
+            ("int(`2.9`)", 2),
+            ("int(`true`)", 1),
+            ('unique(`[1, 2, 1, {"a": 1}, {"a": 1}]`)', [1, 2, {"a": 1}]),
+            ("regex_match('abc', '^a.c$')", True),
+            ("regex_match('abc', 'x')", False),
+            ("regex_match('a1b22', '[a-z]+\\d*[a-z]+')", True),
+            ("regex_match('aXb', '(a|b)X')", True),
+            ("regex_match('aaa', 'a{2,3}')", True),
+            ("regex_match('()', '\\(\\)')", True),
+            ("regex_match(')', ')')", None),
+        ],
+    )
+    def test_what_they_give(self, text: str, value: Json) -> None:
+        if value is None:
+            assert "no regular expression" in trouble(text)
+        else:
+            assert evaluate(text) == value
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("from_json('nope')", "`from_json` got text that is no JSON: 'nope'"),
+            ("from_json('[NaN]')", "`from_json` got text that is no JSON: '[NaN]'"),
+            ("int('x')", "`int` got 'x', which is no whole number"),
+            ("split('a', '')", "`split` needs a separator: a text that is not empty (`x | split` splits at spaces)"),
+            ("split('a', `1`)", "`split` needs a separator: a text that is not empty (`x | split` splits at spaces)"),
+            ("round(`1.5`, `true`)", "`round` takes a whole number of digits"),
+            ("round(`1.5`, 'x')", "`round` takes a whole number of digits"),
+            ("upper(`1`)", "`upper` takes string, but got number"),
+            (
+                "length(flows.nobody.x)",
+                "but got null (what it looks at is missing: write `x | default('') | length`)",
+            ),
+            ("regex_match('a', '(a+)+')", "repeats a group that itself repeats or branches"),
+            ("regex_match('a', '((a|b))*')", "repeats a group that itself repeats or branches"),
+            ("regex_match('a', '[')", "is no regular expression"),
+        ],
+    )
+    def test_what_they_cannot_use_is_said_in_words(self, text: str, message: str) -> None:
+        assert message in trouble(text)
+
+    def test_a_pattern_that_is_too_long_or_meets_too_much_text_is_refused(self) -> None:
+        search = compile_search("regex_match(text, pattern)")
+        with pytest.raises(ExpressionError, match="longer than 1000 characters"):
+            search.evaluate_on({"text": "a", "pattern": "a" * 1001})
+        with pytest.raises(ExpressionError, match="no more than 100000 characters"):
+            search.evaluate_on({"text": "a" * 100_001, "pattern": "a"})
+        with pytest.raises(ExpressionError, match="no more than 1000 characters"):
+            search.evaluate_on({"text": "a" * 1001, "pattern": "a*a*a*b"})
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("uper(flows.a.b)", "there is no function `uper` (did you mean `upper`?)"),
+            ("upper(flows.a.b, 'x')", "`upper` takes 1 argument, not 2"),
+            ("replace(flows.a.b, 'x')", "`replace` takes 3 arguments, not 2"),
+            ("split(flows.a.b, 'x', 'y')", "`split` takes 1 to 2 arguments, not 3"),
+            ("not_null()", "`not_null` takes at least 1 argument, not 0 (write `x | not_null`)"),
+            ("flows.a.b | uper('x')", "there is no function `uper` (did you mean `upper`?)"),
+            ("flows.a.b.upper()", "`upper` takes 1 argument, not 0 (write `x | upper`)"),
+        ],
+    )
+    def test_a_call_that_cannot_work_is_refused_at_load(self, text: str, message: str) -> None:
+        assert refusal(text) == message
+
+    def test_an_unknown_function_far_from_any_lists_those_there_are(self) -> None:
+        assert "known: abs, avg" in refusal("qqqqqqqq(flows.a.b)")
+
+
+class TestRefusals:
+    """Jinja-only spellings are refused with the JMESPath spelling beside."""
+
+    @pytest.mark.parametrize(
+        ("text", "hint"),
+        [
+            ("a.x if a.y else a.z", "`condition && a || b`"),
+            ("a.x is defined", "what is missing is null"),
+            ("a.x in a.y", "`contains(list, value)`"),
+            ("a.x and a.y", "`&&` for and"),
+            ("not a.x", "`!` for not"),
+            ("a['k']", "write `x.key`"),
+            ("a.x > 3", "a number is written in backticks"),
+            ("3 > a.x", "a number is written in backticks"),
+            ("a.x | round(2)", "a number is written in backticks"),
+            ("a.x + a.y", "there is no arithmetic"),
+            ("a.x - 1", "there is no arithmetic"),
+            ("a.x ~ 'b'", "there is no arithmetic"),
+            ('a.x | default("none")', "write 'none' in single quotes"),
+            ('a.x == "none"', "write 'none' in single quotes"),
+        ],
+    )
+    def test_jinja_is_translated(self, text: str, hint: str) -> None:
+        assert hint in refusal(text)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("", "the expression is empty"),
+            ("a[[", "`a[[` is no JMESPath at character 3: expecting: star, got: lbracket"),
+            ("a.", "`a.` is no JMESPath"),
+            ("a" * 4097, "the expression is longer than 4096 characters"),
+            ("!" * 4000 + "a", "the expression is nested deeper than 50 levels"),
+            (" | ".join(["a.b"] * 60), "the expression is nested deeper than 50 levels"),
+            ("@", "`@` alone means everything there is"),
+            ("length(@)", "`@` alone means everything there is"),
+            ("[0]", "`@` alone means everything there is"),
+            ("a." + "b" * 200 + "[[", "..."),
+        ],
+    )
+    def test_what_cannot_be_read_is_refused_at_load(self, text: str, message: str) -> None:
+        assert message in refusal(text)
+
+
+class TestReferences:
+    """Dependencies are read from the parsed expression wherever it stands, never by regex."""
+
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("flows.a.b", [("flows", "a", "b")]),
+            ("flows.a.users[0].id", [("flows", "a", "users")]),
+            ("flows.a.users[].id | length", [("flows", "a", "users")]),
+            ("flows.a.users[?flows.x.y].id", [("flows", "a", "users")]),
+            ("flows.a.b || flows.c.d", [("flows", "a", "b"), ("flows", "c", "d")]),
+            ("flows.a.b && !flows.a.b", [("flows", "a", "b")]),
+            ("join(', ', [flows.a.b, sources.e.V])", [("flows", "a", "b"), ("sources", "e", "V")]),
+            ("{x: flows.a.b}.x", [("flows", "a", "b")]),
+            ("map(&flows.x.y, flows.a.b)", [("flows", "a", "b")]),
+            ("flows", [("flows",)]),
+            ("flows.*", [("flows",)]),
+            ("keys(flows)", [("flows",)]),
+            ("flows.a.*.x", [("flows", "a")]),
+            ("flows.a.{x: y}", [("flows", "a")]),
+            ("name", [("name",)]),
+            ("'flows.a.b'", []),
+            ("flows.a.b == `1`", [("flows", "a", "b")]),
+        ],
+    )
+    def test_only_names_at_the_top_count(self, text: str, found: list[tuple[str, ...]]) -> None:
+        expected = tuple(Reference(root, names) for root, *rest in found for names in [tuple(rest)])
+        assert compile_expression(text).references == expected
+
+    def test_a_search_has_none(self) -> None:
+        assert compile_search("flows.a.b").references == ()
+
+
+class TestBudget:
+    """A JMESPath bomb is stopped by budget, with a named error."""
+
+    @pytest.mark.parametrize(
+        "stages",
+        [
+            ["[@,@]"] * 40,
+            ["{a: @, b: @}"] * 30,
+            ["[@,@]"] * 20 + ["to_string"],
+            ["[[@,@],[@,@]][]"] * 30,
+            ["[@,@][]"] * 40,
+        ],
+    )
+    def test_doubling_is_stopped(self, stages: list[str]) -> None:
+        assert "larger than 10 MB" in trouble(" | ".join(["flows.fetch.users", *stages]))
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (" | ".join(["flows.fetch.word", *["join('', [@,@])"] * 39]), "larger than 10 MB"),
+            ("join(x, y)", "`join` would make a text of more than 10 MB"),
+            ("replace(x, 'x', x)", "`replace` would make a text of more than 10 MB"),
+        ],
+    )
+    def test_text_that_grows_is_stopped(self, text: str, message: str) -> None:
+        context: Mapping[str, Json] = {**CONTEXT, "x": "x" * 10_000, "y": ["y"] * 2_000}
+        with pytest.raises(ExpressionError, match=message):
+            compile_expression(text).evaluate(context)
+
+    def test_a_value_too_deep_to_measure_is_refused(self) -> None:
+        value: Json = []
+        for _ in range(100_000):
+            value = [value]
+        with pytest.raises(ExpressionError, match="nested too deeply"):
+            Meter().check(value)
+
+    def test_what_json_cannot_hold_is_no_result(self) -> None:
+        assert "gave no value that JSON can hold" in trouble("to_number('1e999')")
+
+    def test_a_fault_of_an_operation_is_said(self) -> None:
+        assert trouble("flows.fetch.users[::0]") == (
+            "`flows.fetch.users[::0]` cannot be evaluated: slice step cannot be zero"
+        )
+
+    def test_a_search_looks_at_any_data(self) -> None:
+        assert compile_search("[1]").evaluate_on(["a", "b"]) == "b"
+        assert compile_search("@").evaluate_on(3) == 3
+
+
+class TestTemplates:
+    """A lone expression keeps the value's type; otherwise values are written into the text."""
+
+    @pytest.mark.parametrize(
+        ("value", "rendered"),
+        [
+            ("{{ flows.fetch.n }}", 5),
+            ("  {{ flows.fetch.users }}  ", USERS),
+            ("{{ flows.fetch.none }}", None),
+            ("n={{ flows.fetch.n }}", "n=5"),
+            ("{{ flows.fetch.word }}{{ flows.fetch.word }}", "abcabc"),
+            ("{{ flows.fetch.yes }}!", "True!"),
+            ("{{ flows.fetch.users[0] }}.", '{"id": 1, "name": "Ada", "age": 36}.'),
+            ({"a": ["{{ flows.fetch.n }}", "k"], "b": 1}, {"a": [5, "k"], "b": 1}),
+            (["x", ("{{ flows.fetch.n }}",)], ["x", [5]]),
+            ("{{ {a: {b: flows.fetch.n}} }}", {"a": {"b": 5}}),
+            ("{{ '}}' }}{{ '{{' }}", "}}{{"),
+            ("{{ 'it\\'s' }}", "it's"),
+            ("echo ${#x} {not} one}}", "echo ${#x} {not} one}}"),
+            ({"{{ key }}": 1}, {"{{ key }}": 1}),
+            (7, 7),
+            (None, None),
+        ],
+    )
+    def test_what_comes_of_a_value(self, value: Json, rendered: Json) -> None:
+        assert compile_template(value).render(CONTEXT) == rendered
+
+    def test_a_value_without_expressions_is_itself(self) -> None:
+        value: Json = {"a": [1, "b", {"c": None}]}
+        template = compile_template(value)
+        assert template.constant
+        assert template.render({}) is value
+
+    def test_null_has_no_place_inside_a_text(self) -> None:
+        with pytest.raises(ExpressionError) as caught:
+            compile_template("x {{ flows.nobody.y }}").render(CONTEXT)
+        assert str(caught.value) == (
+            "`flows.nobody.y` is null, which has no place inside a text (write `flows.nobody.y | default('')`)"
+        )
+
+    def test_a_text_that_grows_too_large_is_refused(self) -> None:
+        template = compile_template("{{ x }}" * 11)
+        with pytest.raises(ExpressionError, match="larger than 10 MB"):
+            template.render({"x": "x" * 1_000_000})
+
+    def test_references_are_gathered_once_each(self) -> None:
+        template = compile_template({"a": "{{ flows.a.b }} {{ flows.a.b }}", "c": ["{{ flows.c.d }}"]})
+        assert template.references == (Reference("flows", ("a", "b")), Reference("flows", ("c", "d")))
+
+    def test_everything_wrong_is_told_with_its_place(self) -> None:
+        template, errors = check_template({"a": ["ok", "{{ a[[ }}"], "b": "{{ x['k'] }}", "c": "{{ open"})
+        assert template is None
+        assert [path for path, _ in errors] == [("a", 1), ("b",), ("c",)]
+        with pytest.raises(ExpressionError):
+            compile_template("{{ a[[ }}")
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("{% if x %}a{% endif %}", "give the step a `when`"),
+            ("{%- for x in y %}", "give it a `for_each`"),
+            ("{% set x = 1 %}", "let a step of its own compute the value"),
+            ("{% include 'x' %}", "only `{{ expressions }}` are known here"),
+            ("{{ a", "opens an expression that is never closed"),
+            ("{{ 'a }}", "opens an expression that is never closed"),
+            ("{{ {a: b }}", "opens an expression that is never closed"),
+        ],
+    )
+    def test_what_is_no_template_is_refused(self, text: str, message: str) -> None:
+        with pytest.raises(ExpressionError, match=message.replace("{", r"\{").replace("`", "`")):
+            compile_template(text)
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            ("a", "a"),
+            (None, ""),
+            (True, "True"),
+            (1, "1"),
+            (1.5, "1.5"),
+            ([1, "ä"], '[1, "ä"]'),
+            ({"a": None}, '{"a": null}'),
+        ],
+    )
+    def test_a_value_as_text(self, value: Json, text: str) -> None:
+        assert to_text(value) == text
+
+    def test_a_rendered_value_is_never_rendered_again(self) -> None:
+        assert compile_template("{{ x }}").render({"x": "{{ y }}", "y": 1}) == "{{ y }}"
+
+    def test_output_is_json(self) -> None:
+        assert json.loads(to_text({"a": [1]})) == {"a": [1]}

@@ -1,0 +1,603 @@
+"""The YAML flow as a front end: contract status, section 1, and the bad-input table of contract safety."""
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+import pytest
+
+from flowcore.catalog import Kind, Parameter, SourceType
+from flowcore.documents.fields import type_name
+from flowcore.documents.flow_document import compile_flow
+from flowcore.documents.flow_files import FlowFile, compile_flow_files, parse_flow_files
+from flowcore.errors import FlowDocumentError, Problem
+from flowcore.model import NO_RETRY, Flow, OnError, Output, OutputType, RetryPolicy, Secret, Source
+from flowcore.values import Json
+
+
+def parameter(kind: Kind, *, required: bool = False, choices: tuple[str, ...] = ()) -> Parameter:
+    """Return a parameter of *kind*."""
+    return Parameter(kind=kind, about="About it.", required=required, choices=choices)
+
+
+CATALOG: Final[Mapping[str, SourceType]] = {
+    "env": SourceType(name="env", about="", parameters={"vars": parameter(Kind.TEXTS)}, values=True),
+    "value": SourceType(name="value", about="", parameters={"value": parameter(Kind.ANY)}),
+    "process": SourceType(
+        name="process",
+        about="",
+        parameters={
+            "command": parameter(Kind.WORDS, required=True),
+            "pass_to": parameter(Kind.TEXT, choices=("arg", "stdin", "template")),
+        },
+        payload_names=("input", "json"),
+        template_when=("pass_to", "template"),
+    ),
+    "rest": SourceType(
+        name="rest",
+        about="",
+        parameters={"url": parameter(Kind.TEXT), "base_url": parameter(Kind.TEXT), "headers": parameter(Kind.MAPPING)},
+        requires_any=(("url", "base_url"),),
+    ),
+    "all": SourceType(
+        name="all",
+        about="",
+        parameters={
+            "text": parameter(Kind.TEXT),
+            "number": parameter(Kind.NUMBER),
+            "seconds": parameter(Kind.SECONDS),
+            "integer": parameter(Kind.INTEGER),
+            "boolean": parameter(Kind.BOOLEAN),
+            "words": parameter(Kind.WORDS),
+            "texts": parameter(Kind.TEXTS),
+            "names": parameter(Kind.NAMES),
+            "mapping": parameter(Kind.MAPPING),
+            "any": parameter(Kind.ANY),
+        },
+    ),
+    "theirs": SourceType(name="theirs", about="", parameters={}, open=True),
+}
+
+
+def compiled(**document: Json) -> Flow:
+    """Return the flow that *document* declares."""
+    return compile_flow(document, CATALOG)
+
+
+def problems(document: Mapping[str, Json]) -> list[str]:
+    """Return everything that is wrong with *document*, as people read it."""
+    with pytest.raises(FlowDocumentError) as caught:
+        compile_flow(document, CATALOG)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def wrong(*steps: Json, **document: Json) -> list[str]:
+    """Return everything that is wrong with a flow of *steps*."""
+    return problems({**document, "flow": list(steps)})
+
+
+def step(**members: Json) -> dict[str, Json]:
+    """Return a step called `a` with the source `value`."""
+    return {"name": "a", "source": "value", **members}
+
+
+PRODUCER: Final[dict[str, Json]] = {"name": "p", "source": "value", "output": [{"name": "v"}]}
+
+
+class TestSoundFlows:
+    """All keys are optional; what is there is taken as the contract says."""
+
+    def test_an_empty_document_is_an_empty_flow(self) -> None:
+        assert compiled() == Flow()
+        assert compiled(flow=None, sources=None, runner=None) == Flow()
+
+    def test_the_runner_and_the_name(self) -> None:
+        flow = compiled(name="n", runner={"on_error": " Skip ", "max_workers": 9})
+        assert (flow.name, flow.on_error, flow.max_workers) == ("n", OnError.SKIP, 9)
+
+    def test_a_source_by_name_by_type_inline_and_overridden(self) -> None:
+        flow = compiled(
+            sources={"api": {"type": "rest", "configuration": {"url": "u", "headers": {"a": "1"}}}},
+            flow=[
+                {"name": "named", "source": "api"},
+                {"name": "typed", "source": "env"},
+                {"name": "again", "source": "env"},
+                {"name": "inline", "source": {"type": "value", "configuration": {"value": 1}}},
+                {
+                    "name": "over",
+                    "source": {"base": "api", "override": {"configuration": {"headers": {"b": "2"}}}},
+                },
+            ],
+        )
+        found = [flow.sources[each.source] for each in flow.steps]
+        assert found == [
+            Source(type="rest", configuration={"url": "u", "headers": {"a": "1"}}),
+            Source(type="env"),
+            Source(type="env"),
+            Source(type="value", configuration={"value": 1}),
+            Source(type="rest", configuration={"url": "u", "headers": {"a": "1", "b": "2"}}),
+        ]
+
+    def test_an_inline_source_never_takes_the_name_of_a_declared_one(self) -> None:
+        flow = compiled(
+            sources={"flow[0].source": {"type": "env"}},
+            flow=[{"name": "a", "source": {"type": "value"}}, {"name": "b", "source": "flow[0].source"}],
+        )
+        assert [flow.sources[each.source].type for each in flow.steps] == ["value", "env"]
+
+    @pytest.mark.parametrize(
+        ("given", "payload"),
+        [
+            (None, None),
+            ("", ""),
+            (5, 5),
+            ({"type": "parameter", "value": "v"}, "v"),
+            ({"type": "filter", "template": "t"}, "t"),
+            ({"type": "body", "template": "t"}, "t"),
+            ({"type": "value", "value": [1]}, [1]),
+            ({"type": "other", "value": "v"}, {"type": "other", "value": "v"}),
+            ({"type": 1, "value": "v"}, {"type": 1, "value": "v"}),
+            ({"type": "body", "value": "v", "more": 1}, {"type": "body", "value": "v", "more": 1}),
+        ],
+    )
+    def test_the_documents_input_form_stands_for_its_value(self, given: Json, payload: Json) -> None:
+        assert compiled(flow=[step(input=given)]).steps[0].input == payload
+
+    def test_outputs(self) -> None:
+        listed: Json = [
+            {"name": "plain"},
+            {"name": "whole", "type": "JSON"},
+            {"name": "part", "type": "jmespath", "value": "a.b", "required": True},
+        ]
+        assert compiled(flow=[step(output=listed)]).steps[0].outputs == (
+            Output(name="plain"),
+            Output(name="whole", type=OutputType.JSON),
+            Output(name="part", type=OutputType.JMESPATH, value="a.b", required=True),
+        )
+
+    def test_depends_on_may_be_one_name(self) -> None:
+        flow = compiled(flow=[PRODUCER, step(depends_on="p")])
+        assert flow.steps[1].depends_on == ("p",)
+
+    def test_dependencies_are_read_from_every_expression(self) -> None:
+        outputs: Json = [{"name": "v"}]
+        names = "abcdef"
+        flow = compiled(
+            sources={"say": {"type": "process", "configuration": {"command": ["echo", "{{ flows.e.v }}"]}}},
+            flow=[
+                *({"name": name, "source": "value", "output": outputs} for name in names),
+                {
+                    "name": "last",
+                    "source": "say",
+                    "depends_on": ["f"],
+                    "input": {"deep": ["{{ flows.a.v }}", "see flows.html.gz", "{{ flows.a.v }}"]},
+                    "when": "{{ flows.b.v }}",
+                    "for_each": "{{ flows.c.v }}",
+                },
+                {"name": "same", "source": "say"},
+            ],
+        )
+        assert flow.steps[6].depends_on == ("f", "a", "b", "c", "e")
+        assert flow.steps[7].depends_on == ("e",)
+
+    def test_a_condition_and_a_list_need_no_braces(self) -> None:
+        flow = compiled(flow=[PRODUCER, step(when="flows.p.v", for_each="flows.p.v"), {**step(when=True), "name": "b"}])
+        assert (flow.steps[1].when, flow.steps[1].for_each) == ("{{ flows.p.v }}", "{{ flows.p.v }}")
+        assert flow.steps[1].depends_on == ("p",)
+        assert flow.steps[2].when is True
+
+    @pytest.mark.parametrize(
+        ("given", "policy"),
+        [
+            (None, NO_RETRY),
+            (4, RetryPolicy(max_attempts=4)),
+            ({}, RetryPolicy(max_attempts=3)),
+            (
+                {"max_attempts": 2, "delay": 0, "factor": 1, "max_delay": 9, "jitter": 0.5},
+                RetryPolicy(max_attempts=2, delay_s=0.0, factor=1.0, max_delay_s=9.0, jitter=0.5),
+            ),
+        ],
+    )
+    def test_retries(self, given: Json, policy: RetryPolicy) -> None:
+        assert compiled(flow=[step(retry=given)]).steps[0].retry == policy
+
+    def test_the_rest_of_a_step(self) -> None:
+        found = compiled(
+            flow=[step(timeout=0.5, on_error="CONTINUE", breakpoint=True, for_each=[1, 2], max_parallel=2)]
+        ).steps[0]
+        assert (found.timeout_s, found.on_error, found.breakpoint) == (0.5, OnError.CONTINUE, True)
+        assert (found.for_each, found.max_parallel) == ([1, 2], 2)
+
+    @pytest.mark.parametrize(
+        ("given", "secrets"),
+        [
+            (["A"], {"A": Secret(env="A")}),
+            ({"a": "A"}, {"a": Secret(env="A")}),
+            ({"a": {"env": "A"}, "b": {"file": "f"}}, {"a": Secret(env="A"), "b": Secret(file="f")}),
+        ],
+    )
+    def test_secrets(self, given: Json, secrets: Mapping[str, Secret]) -> None:
+        assert compiled(secrets=given).secrets == secrets
+
+    @pytest.mark.parametrize(
+        "expression",
+        [
+            "sources.me.HOME",
+            "sources.me",
+            "sources.some.X",
+            "secrets.T",
+            "run.id",
+            "run.name",
+            "run.started_at",
+            "run",
+            "flows.p",
+            "flows.p.v",
+        ],
+    )
+    def test_what_expressions_may_refer_to(self, expression: str) -> None:
+        compiled(
+            secrets=["T"],
+            sources={
+                "me": {"type": "env", "configuration": {"vars": "HOME"}},
+                "some": {"type": "env", "configuration": {"vars": "{{ secrets.T }}"}},
+            },
+            flow=[PRODUCER, step(input=f"{{{{ {expression} }}}}")],
+        )
+
+    def test_item_and_index_in_a_fan_out(self) -> None:
+        compiled(flow=[step(for_each=[1], input="{{ item }}{{ index }}")])
+
+    def test_input_and_json_where_the_source_renders_its_command(self) -> None:
+        configuration: Json = {"command": ["echo", "{{ input }}", "{{ json.a }}"], "pass_to": "template"}
+        compiled(flow=[step(source={"type": "process", "configuration": configuration})])
+
+    @pytest.mark.parametrize(
+        ("command", "words"),
+        [
+            ("echo 'one two' | cat", ["echo", "one two", "|", "cat"]),
+            ("echo {{ flows.p.v | join(', ') }} x", ["echo", "{{ flows.p.v | join(', ') }}", "x"]),
+            ('echo "a {{ flows.p.v }} b"', ["echo", "a {{ flows.p.v }} b"]),
+            ("echo {{ {a: {b: flows.p.v}} }}", ["echo", "{{ {a: {b: flows.p.v}} }}"]),
+            (["a", "b c"], ["a", "b c"]),
+        ],
+    )
+    def test_a_command_line_is_split_into_words_with_its_expressions_whole(self, command: Json, words: Json) -> None:
+        flow = compiled(flow=[PRODUCER, step(source={"type": "process", "configuration": {"command": command}})])
+        assert flow.sources["flow[1].source"].configuration["command"] == words
+
+    def test_fitting_configurations(self) -> None:
+        configuration: Json = {
+            "text": 8080,
+            "number": 1.5,
+            "seconds": 0.1,
+            "integer": 3,
+            "boolean": False,
+            "words": ["a", 1],
+            "texts": "a",
+            "names": ["a"],
+            "mapping": {},
+            "any": None,
+        }
+        compiled(flow=[step(source={"type": "all", "configuration": configuration})])
+        templated: Json = {"seconds": "{{ run.id }}", "boolean": "{{ run.id }}", "names": True, "texts": ["a"]}
+        compiled(flow=[step(source={"type": "all", "configuration": templated})])
+
+    def test_a_third_partys_configuration_is_theirs(self) -> None:
+        compiled(flow=[step(source={"type": "theirs", "configuration": {"anything": [1]}})])
+
+
+class TestRefusals:
+    """Everything that is wrong is told, each with its place, what is allowed, and often what was meant."""
+
+    @pytest.mark.parametrize(
+        ("document", "message"),
+        [
+            ({"flwo": []}, "flwo: unknown key 'flwo' (did you mean `flow`?)"),
+            ({"zzzzz": 1}, "zzzzz: unknown key 'zzzzz' (allowed here: name, sources, secrets, runner, flow)"),
+            ({"name": 1}, "name: 'name' must be text, not a number (put it in quotes)"),
+            ({"flow": {}}, "flow: 'flow' must be a list, not a mapping"),
+            ({"sources": []}, "sources: 'sources' must be a mapping, not a list"),
+            ({"runner": {"on_eror": "skip"}}, "runner.on_eror: unknown key 'on_eror' (did you mean `on_error`?)"),
+            (
+                {"runner": {"on_error": "retry"}},
+                "runner.on_error: 'on_error' must be one of fail, skip, continue, not 'retry'",
+            ),
+            (
+                {"runner": {"on_error": "contine"}},
+                "runner.on_error: 'on_error' must be one of fail, skip, continue, not 'contine' (did you mean `cont",
+            ),
+            ({"runner": {"max_workers": 0}}, "runner.max_workers: 'max_workers' must be between 1 and 1000, not 0"),
+            (
+                {"runner": {"max_workers": "4"}},
+                "runner.max_workers: 'max_workers' must be a whole number, not text",
+            ),
+            (
+                {"runner": {"max_workers": True}},
+                "runner.max_workers: 'max_workers' must be a whole number, not a boolean",
+            ),
+            ({"secrets": 1}, "secrets: 'secrets' must be a mapping or a list of names, not a number"),
+            ({"secrets": {"a": 1}}, "secrets: secret 'a' must name an environment variable or a file"),
+            ({"secrets": {"a": {}}}, "secrets.a: secret 'a' needs either 'env' or 'file'"),
+            (
+                {"sources": {"s": 1}},
+                "sources.s: source 's' must be a mapping with 'type' and 'configuration', not a number",
+            ),
+            (
+                {"sources": {"s": {}}},
+                "sources.s: a source needs a 'type' (available: all, env, process, rest, theirs, value)",
+            ),
+            ({"sources": {"s": {"type": 5}}}, "sources.s.type: 'type' must be text, not a number (put it in quotes)"),
+            (
+                {"sources": {"s": {"type": "proces"}}},
+                "sources.s.type: unknown source type 'proces'; available: all, env, process, rest, theirs, value (did",
+            ),
+        ],
+    )
+    def test_the_top(self, document: Mapping[str, Json], message: str) -> None:
+        (found,) = problems(document)
+        assert found.startswith(message)
+
+    @pytest.mark.parametrize(
+        ("member", "message"),
+        [
+            (1, "flow[0]: a step must be a mapping, not a number"),
+            ({"source": "value"}, "flow[0]: a step needs a 'name'"),
+            ({"name": "", "source": "value"}, "flow[0]: a step needs a 'name'"),
+            ({"name": 1, "source": "value"}, "flow[0].name: 'name' must be text, not a number (put it in quotes)"),
+            (
+                {"name": "a"},
+                "flow[0]: a step needs a 'source' (available: all, env, process, rest, theirs, value)",
+            ),
+            (step(source=1), "flow[0].source: 'source' must be a name or a mapping, not a number"),
+            (
+                step(source="valeu"),
+                "flow[0].source: no source and no source type is called 'valeu' (did you mean `value`?)",
+            ),
+            (
+                step(source="qqqqq"),
+                "flow[0].source: no source and no source type is called 'qqqqq' (available: all, env, process, rest",
+            ),
+            (step(source={}), "flow[0].source: a source needs a 'type' (available: all, env, process, rest, theirs"),
+            (step(source={"override": {}}), "flow[0].source: 'override' needs a 'base': the source to start from"),
+            (step(source={"base": "x"}), "flow[0].source.base: no source is called 'x'"),
+            (
+                step(source={"type": "rest"}),
+                "flow[0].source.configuration: a `rest` source needs 'url' or 'base_url' in its configuration",
+            ),
+            (
+                step(source={"type": "process"}),
+                "flow[0].source.configuration: a `process` source needs 'command' in its configuration (About it.)",
+            ),
+            (step(on_eror="skip"), "flow[0].on_eror: unknown key 'on_eror' (did you mean `on_error`?)"),
+            (step(timeout=0), "flow[0].timeout: 'timeout' must be above 0 and at most 3.16224e+07, not 0"),
+            (step(timeout=-1), "flow[0].timeout: 'timeout' must be above 0 and at most 3.16224e+07, not -1"),
+            (step(timeout="5"), "flow[0].timeout: 'timeout' must be a number, not text"),
+            (step(timeout=float("nan")), "flow[0].timeout: nan is no number that JSON can hold"),
+            (step(retry=0), "flow[0].retry: 'retry' must be between 1 and 1000, not 0"),
+            (step(retry={"tries": 2}), "flow[0].retry.tries: unknown key 'tries'"),
+            (
+                step(retry={"factor": 0.5}),
+                "flow[0].retry.factor: 'factor' must be at least 1 and at most 100, not 0.5",
+            ),
+            (step(breakpoint="yes"), "flow[0].breakpoint: 'breakpoint' must be true or false, not text"),
+            (step(when=5), "flow[0].when: 'when' must be an expression or a boolean, not a number"),
+            (step(for_each={}), "flow[0].for_each: 'for_each' must be a list or an expression, not a mapping"),
+            (step(max_parallel=2), "flow[0].max_parallel: 'max_parallel' is for steps with 'for_each'"),
+            (step(depends_on=[1]), "flow[0].depends_on: 'depends_on' must be a step's name or a list of names"),
+            (step(depends_on=1), "flow[0].depends_on: 'depends_on' must be a list, not a number"),
+            (
+                step(depends_on=["x", "y"]),
+                "flow[0].depends_on: step 'a' depends on 'x', 'y', which are not in this flow",
+            ),
+            (step(output=[1]), "flow[0].output[0]: an output must be a mapping with a 'name', not a number"),
+            (step(output=[{}]), "flow[0].output[0]: an output needs a 'name'"),
+            (
+                step(output=[{"name": "o", "type": "jmspath", "value": "a"}]),
+                "flow[0].output[0].type: 'type' of an output must be one of raw, json, jmespath, not 'jmspath' (did",
+            ),
+            (
+                step(output=[{"name": "o", "type": "jmespath"}]),
+                "flow[0].output[0]: an output of type jmespath needs a 'value': the expression",
+            ),
+            (
+                step(output=[{"name": "o", "value": "a"}]),
+                "flow[0].output[0].value: 'value' is for outputs of type jmespath; this one is raw (add `type",
+            ),
+            (
+                step(output=[{"name": "o", "type": "jmespath", "value": "a[["}]),
+                "flow[0].output[0].value: `a[[` is no JMESPath at character 3: expecting: star, got: lbracket",
+            ),
+            (
+                step(output=[{"name": "o", "type": "jmespath", "value": 5}]),
+                "flow[0].output[0].value: 'value' must be text, not a number (put it in quotes)",
+            ),
+            (step(output=[{"name": "o"}, {"name": "o"}]), "flow[0].output[1]: two outputs are called 'o'"),
+        ],
+    )
+    def test_a_step(self, member: Json, message: str) -> None:
+        found = wrong(member)
+        assert found[0].startswith(message)
+
+    def test_a_dependency_that_is_close_to_a_step(self) -> None:
+        assert wrong(PRODUCER, step(depends_on="pp"), {"name": "ppp", "source": "value"}) == [
+            "flow[1].depends_on: step 'a' depends on 'pp', which is not in this flow (did you mean `ppp`?)"
+        ]
+
+    @pytest.mark.parametrize(
+        ("expression", "message"),
+        [
+            ("nope.x", "an expression starts with `flows`, `sources`, `run`, `secrets`, not with `nope`"),
+            ("flow.p.v", "not with `flow` (did you mean `flows`?)"),
+            ("p.v", "not with `p` (write `flows.p`)"),
+            ("item", "not with `item` (only the input and the source of a step with `for_each` have"),
+            ("flows.pp.v", "`flows.pp` names no step of this flow"),
+            ("flows.p.w", "step 'p' declares no output `w` (its outputs: v)"),
+            ("flows.a.w", "step 'a' declares no output `w` (it declares none: give it an `output`)"),
+            ("keys(flows)", "`flows` alone names no step (write `flows.<step>.<output>`)"),
+            ("sources.x.Y", "`sources.x` names no source of this flow"),
+            ("sources.api.Y", "the values of source 'api' cannot be read in an expression: it is no `env` source"),
+            ("sources.me.HOM", "source 'me' does not list `HOM` in its vars (did you mean `HOME`?)"),
+            ("keys(sources)", "`sources` alone names no source"),
+            ("secrets.X", "`secrets.X` is not declared (declare it at the top, under `secrets`)"),
+            ("keys(secrets)", "`secrets` alone names no secret"),
+            ("run.nmae", "`run` has id, name, started_at, but no `nmae` (did you mean `name`?)"),
+            ("a + b", "there is no arithmetic"),
+        ],
+    )
+    def test_an_expression(self, expression: str, message: str) -> None:
+        found = problems(
+            {
+                "sources": {
+                    "me": {"type": "env", "configuration": {"vars": ["HOME"]}},
+                    "api": {"type": "rest", "configuration": {"url": "u"}},
+                },
+                "flow": [PRODUCER, step(input=f"{{{{ {expression} }}}}")],
+            }
+        )
+        assert message in found[0]
+        assert found[0].startswith("flow[1].input")
+
+    @pytest.mark.parametrize(
+        ("name", "value", "wanted"),
+        [
+            ("text", [], "text, not a list"),
+            ("number", "x", "a number, not text"),
+            ("seconds", 0, "a number of seconds above 0, not a number"),
+            ("seconds", True, "a number of seconds above 0, not a boolean"),
+            ("integer", 1.5, "a whole number, not a number"),
+            ("boolean", "x", "true or false, not text"),
+            ("words", [], "a text or a list of texts that is not empty, not a list"),
+            ("words", [True], "a text or a list of texts that is not empty, not a list"),
+            ("texts", [1], "a list of texts, not a list"),
+            ("names", "x", "true, false or a list of texts, not text"),
+            ("mapping", [], "a mapping, not a list"),
+        ],
+    )
+    def test_a_configuration_value(self, name: str, value: Json, wanted: str) -> None:
+        assert wrong(step(source={"type": "all", "configuration": {name: value}})) == [
+            f"flow[0].source.configuration.{name}: '{name}' must be {wanted}"
+        ]
+
+    @pytest.mark.parametrize(
+        ("configuration", "message"),
+        [
+            ({"command": "a", "pas_to": "arg"}, "a `process` source has no 'pas_to' (did you mean `pass_to`?)"),
+            ({"command": "a", "qq": 1}, "a `process` source has no 'qq' (allowed here: command, pass_to)"),
+            (
+                {"command": "a", "pass_to": "std"},
+                "'pass_to' must be one of arg, stdin, template, not 'std' (did you mean `stdin`?)",
+            ),
+            ({"command": "echo 'open"}, "'command' cannot be split into words: no closing quotation"),
+            ({"command": "  "}, "'command' is empty"),
+            ({"command": "echo {{ open"}, "opens an expression that is never closed"),
+            ({"command": ["echo", "{{ input }}"]}, "not with `input`"),
+        ],
+    )
+    def test_a_process(self, configuration: Json, message: str) -> None:
+        (found,) = wrong(step(source={"type": "process", "configuration": configuration}))
+        assert message in found
+
+    def test_two_steps_of_one_name(self) -> None:
+        assert wrong(step(), step()) == [
+            "flow[1].name: two steps are called 'a': flow[0] and flow[1] (give each step a name of its own)"
+        ]
+
+    def test_a_name_that_an_item_would_have(self) -> None:
+        assert wrong(step(), {"name": "a/0", "source": "value"}) == [
+            "flow[1].name: 'a/0' is also what item 0 of step 'a' would be called"
+        ]
+
+    def test_cycles_are_named(self) -> None:
+        assert wrong(step(depends_on="b"), {"name": "b", "source": "value", "depends_on": "a"}) == [
+            "flow[0]: the steps wait for each other: a -> b -> a"
+        ]
+        assert wrong(step(depends_on="a")) == ["flow[0]: the step waits for itself: a -> a"]
+
+    def test_a_step_with_a_broken_source_is_told_once(self) -> None:
+        broken: Json = {"s": {"type": "nope"}, "t": 1}
+        found = wrong(
+            step(source="s"),
+            {"name": "b", "source": "t"},
+            {"name": "c", "source": {"base": "t"}},
+            {"name": "d", "source": {"base": "s", "override": {}}},
+            sources=broken,
+        )
+        assert [problem.split(":")[0] for problem in found] == [
+            "sources.s.type",
+            "sources.t",
+            "flow[3].source.override.type",
+        ]
+
+    def test_all_problems_are_told_at_once(self) -> None:
+        found = wrong(
+            {"nmae": "x", "source": "value"},
+            step(timeout=-1, depends_on=["gone"], input="{{ flows.gone.v }}"),
+            runner={"max_workers": 0},
+        )
+        assert len(found) == 6
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (cast("Json", {1, 2}), "input[0]: a set is no value that a flow can hold"),
+            (float("inf"), "input[0]: inf is no number that JSON can hold"),
+            ("\ud800", "input[0]: the text is no valid Unicode"),
+            (cast("Json", {1: 2}), "input[0]: a key must be text, not 1 (put it in quotes)"),
+        ],
+    )
+    def test_a_program_can_hand_in_anything(self, value: Json, message: str) -> None:
+        assert wrong(step(input=["ä", value])) == [f"flow[0].{message.replace('[0]', '[1]')}"]
+
+    def test_a_document_that_contains_itself_is_refused(self) -> None:
+        endless: list[Json] = []
+        endless.append(endless)
+        assert wrong(step(input=endless)) == ["flow: mappings and lists are nested deeper than 64 levels"]
+
+    def test_values_have_names(self) -> None:
+        values: list[Json] = [None, True, "", 1, [], {}]
+        assert [type_name(value) for value in values] == [
+            "null",
+            "a boolean",
+            "text",
+            "a number",
+            "a list",
+            "a mapping",
+        ]
+
+
+class TestFiles:
+    """Several files merge left to right; every problem has its file, line and column."""
+
+    def test_later_files_override_earlier_ones(self) -> None:
+        files = [
+            FlowFile("base.yaml", "runner: {max_workers: 2, on_error: skip}\nflow: [{name: a, source: value}]\n"),
+            FlowFile("over.yaml", "runner: {max_workers: 3}\n"),
+        ]
+        flow = compile_flow_files(files, CATALOG)
+        assert (flow.max_workers, flow.on_error, len(flow.steps)) == (3, OnError.SKIP, 1)
+
+    def test_a_problem_points_to_the_file_that_the_value_came_from(self) -> None:
+        files = [
+            FlowFile("base.yaml", "runner:\n  max_workers: 0\nflow:\n  - {name: a, source: valu}\n"),
+            FlowFile("over.yaml", "name: x\nrunner:\n  on_error: never\n"),
+        ]
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_flow_files(files, CATALOG)
+        assert [(problem.file, problem.line, problem.column) for problem in caught.value.problems] == [
+            ("over.yaml", 3, 3),
+            ("base.yaml", 2, 3),
+            ("base.yaml", 4, 15),
+        ]
+
+    def test_every_broken_file_is_told(self) -> None:
+        files = [FlowFile("a.yaml", "- 1\n"), FlowFile("b.yaml", "x: [\n"), FlowFile("c.yaml", "name: ok\n")]
+        with pytest.raises(FlowDocumentError) as caught:
+            parse_flow_files(files)
+        assert [problem.file for problem in caught.value.problems] == ["a.yaml", "b.yaml"]
+
+    def test_a_problem_of_an_empty_file_stands_at_its_top(self) -> None:
+        files = [FlowFile("a.yaml", ""), FlowFile("b.yaml", "name: 1\n")]
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_flow_files(files, CATALOG)
+        (problem,) = caught.value.problems
+        assert isinstance(problem, Problem)
+        assert str(problem) == "b.yaml:1:1 name: 'name' must be text, not a number (put it in quotes)"

@@ -1,0 +1,195 @@
+"""The machine as data: an example script for every row of its tables; a row without one fails."""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias, get_args
+
+import pytest
+
+from flowcore.ids import InstanceId
+from flowcore.model import OnError
+from flowcore.run.events import (
+    AttemptFailed,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSucceeded,
+    ConditionMet,
+    Event,
+    FanOutFailed,
+    FanOutStarted,
+    FanOutSucceeded,
+    GuardFailed,
+    RetryAbandoned,
+    RunContinued,
+    RunCreated,
+    RunFailed,
+    RunLevelEvent,
+    RunPaused,
+    RunStarted,
+    RunStopped,
+    RunStopRequested,
+    RunSucceeded,
+    StepEvent,
+    StepSkipped,
+)
+from flowcore.run.evolve import fold
+from flowcore.run.machine import ENDED, RUN_TRANSITIONS, SETTLED, STEP_TRANSITIONS, RunStatus, StepStatus
+from tests.builders import (
+    T0,
+    T1,
+    T2,
+    abandoned,
+    begun,
+    broken,
+    created,
+    failed,
+    fanned,
+    joined,
+    met,
+    skipped,
+    started,
+    step,
+    stopped,
+    succeeded,
+    unguarded,
+)
+
+RunRow: TypeAlias = tuple[RunStatus, type[Event], RunStatus]
+StepRow: TypeAlias = tuple[StepStatus, type[Event], StepStatus]
+Script: TypeAlias = tuple[Event, ...]
+
+STOP: Final = RunStopRequested(reason="enough", at=T1)
+PAUSE: Final = RunPaused(at=T1)
+RUN_ROWS: Final = [(before, event, after) for before, row in RUN_TRANSITIONS.items() for event, after in row.items()]
+STEP_ROWS: Final = [
+    (before, event, after)
+    for before, row in STEP_TRANSITIONS.items()
+    for event, afters in row.items()
+    for after in sorted(afters)
+]
+
+RUN_SCRIPTS: Final[Mapping[RunRow, Script]] = {
+    (RunStatus.NEW, RunCreated, RunStatus.QUEUED): (created(),),
+    (RunStatus.QUEUED, RunStarted, RunStatus.RUNNING): begun(),
+    (RunStatus.QUEUED, RunStopped, RunStatus.STOPPED): (created(), RunStopped(at=T1)),
+    (RunStatus.RUNNING, RunPaused, RunStatus.PAUSED): (*begun(step("a")), PAUSE),
+    (RunStatus.RUNNING, RunStopRequested, RunStatus.RUNNING): (*begun(step("a")), STOP),
+    (RunStatus.RUNNING, RunSucceeded, RunStatus.SUCCEEDED): (*begun(), RunSucceeded(at=T2)),
+    (RunStatus.RUNNING, RunFailed, RunStatus.FAILED): (
+        *begun(step("a")),
+        started("a"),
+        failed("a"),
+        RunFailed(at=T2),
+    ),
+    (RunStatus.RUNNING, RunStopped, RunStatus.STOPPED): (
+        *begun(step("a")),
+        STOP,
+        skipped("a", "the run was stopped: enough"),
+        RunStopped(at=T2),
+    ),
+    (RunStatus.PAUSED, RunContinued, RunStatus.RUNNING): (*begun(step("a")), PAUSE, RunContinued(at=T2)),
+    (RunStatus.PAUSED, RunStopRequested, RunStatus.RUNNING): (*begun(step("a")), PAUSE, STOP),
+    (RunStatus.PAUSED, RunSucceeded, RunStatus.SUCCEEDED): (
+        *begun(step("a")),
+        started("a"),
+        PAUSE,
+        succeeded("a"),
+        RunSucceeded(at=T2),
+    ),
+    (RunStatus.PAUSED, RunFailed, RunStatus.FAILED): (
+        *begun(step("a")),
+        started("a"),
+        PAUSE,
+        failed("a"),
+        RunFailed(at=T2),
+    ),
+}
+
+ONE: Final = begun(step("a", retry=2))
+LOOKED_AT: Final = begun(step("a", when="x"))
+FAN: Final = begun(step("a", for_each="x", on_error=OnError.CONTINUE))
+STEP_SCRIPTS: Final[Mapping[StepRow, Script]] = {
+    (StepStatus.PENDING, StepSkipped, StepStatus.SKIPPED): (
+        *begun(step("b", on_error=OnError.SKIP), step("a", "b")),
+        started("b"),
+        failed("b"),
+        skipped("a", "step 'b' failed"),
+    ),
+    (StepStatus.READY, ConditionMet, StepStatus.READY): (*LOOKED_AT, met("a")),
+    (StepStatus.READY, GuardFailed, StepStatus.FAILED): (*LOOKED_AT, unguarded("a")),
+    (StepStatus.READY, FanOutStarted, StepStatus.RUNNING): (*FAN, fanned("a", 1)),
+    (StepStatus.READY, AttemptStarted, StepStatus.RUNNING): (*ONE, started("a")),
+    (StepStatus.READY, StepSkipped, StepStatus.SKIPPED): (*LOOKED_AT, skipped("a", "its condition is not met")),
+    (StepStatus.RUNNING, AttemptSucceeded, StepStatus.SUCCEEDED): (*ONE, started("a"), succeeded("a")),
+    (StepStatus.RUNNING, AttemptFailed, StepStatus.RETRYING): (*ONE, started("a"), failed("a", retry=T2)),
+    (StepStatus.RUNNING, AttemptFailed, StepStatus.FAILED): (*ONE, started("a"), failed("a")),
+    (StepStatus.RUNNING, AttemptStopped, StepStatus.STOPPED): (*ONE, started("a"), STOP, stopped("a")),
+    (StepStatus.RUNNING, FanOutSucceeded, StepStatus.SUCCEEDED): (*FAN, fanned("a"), joined("a")),
+    (StepStatus.RUNNING, FanOutFailed, StepStatus.FAILED): (
+        *FAN,
+        fanned("a", 1),
+        started("a/0"),
+        failed("a/0"),
+        broken("a"),
+    ),
+    (StepStatus.RETRYING, AttemptStarted, StepStatus.RUNNING): (
+        *ONE,
+        started("a"),
+        failed("a", retry=T2),
+        started("a", 2, at=T2),
+    ),
+    (StepStatus.RETRYING, RetryAbandoned, StepStatus.FAILED): (
+        *ONE,
+        started("a"),
+        failed("a", retry=T2),
+        STOP,
+        abandoned("a"),
+    ),
+}
+A: Final = InstanceId("a")
+
+
+def row_name(value: object) -> str:
+    return value.__name__ if isinstance(value, type) else str(value)
+
+
+@pytest.mark.parametrize(("before", "event", "after"), RUN_ROWS, ids=row_name)
+def test_every_row_of_the_runs_table_has_an_example(before: RunStatus, event: type[Event], after: RunStatus) -> None:
+    *history, last = RUN_SCRIPTS[before, event, after]
+    assert type(last) is event
+    assert fold(history).status is before
+    assert fold([*history, last]).status is after
+
+
+@pytest.mark.parametrize(("before", "event", "after"), STEP_ROWS, ids=row_name)
+def test_every_row_of_the_steps_table_has_an_example(before: StepStatus, event: type[Event], after: StepStatus) -> None:
+    *history, last = STEP_SCRIPTS[before, event, after]
+    assert type(last) is event
+    assert fold(history).instances[A].status is before
+    assert fold([*history, last]).instances[A].status is after
+
+
+def test_no_example_is_without_a_row() -> None:
+    assert [row for row in RUN_SCRIPTS if row not in RUN_ROWS] == []
+    assert [row for row in STEP_SCRIPTS if row not in STEP_ROWS] == []
+
+
+def test_every_status_has_a_row() -> None:
+    assert set(RUN_TRANSITIONS) == set(RunStatus)
+    assert set(STEP_TRANSITIONS) == set(StepStatus)
+
+
+def test_the_rows_of_terminal_statuses_are_empty_and_no_others() -> None:
+    assert {status for status, row in RUN_TRANSITIONS.items() if not row} == ENDED
+    assert {status for status, row in STEP_TRANSITIONS.items() if not row} == SETTLED
+
+
+def test_every_event_is_in_its_table_and_in_no_other() -> None:
+    assert {event for _, event, _ in RUN_ROWS} == set(get_args(RunLevelEvent))
+    assert {event for _, event, _ in STEP_ROWS} == set(get_args(StepEvent))
+
+
+@pytest.mark.parametrize("status", sorted(ENDED))
+def test_a_run_that_has_ended_stays_as_it_is(status: RunStatus) -> None:
+    script = next(script for (_, _, after), script in RUN_SCRIPTS.items() if after is status)
+    more = (RunStarted(at=T0), PAUSE, RunContinued(at=T2), STOP, RunSucceeded(at=T2), RunFailed(at=T2))
+    assert [fold([*script, event]).status for event in more] == [status] * len(more)
