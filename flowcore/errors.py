@@ -6,7 +6,9 @@
     ├── CommandRejectedError           the machine refuses a command in its present state
     ├── EventFormatError (ValueError)  a stored event that this version cannot read
     ├── LogError                       an event log that cannot be opened, read or written
-    │   └── VersionConflictError       somebody else appended to the stream first
+    │   ├── VersionConflictError       somebody else appended to the stream first
+    │   └── FencedError                another owner has taken the run over
+    ├── RunOwnedError                  another process drives the run
     ├── RunNotFoundError (LookupError) no run of that id in the log
     └── SourceError                    a source that could not do its work: a failed attempt
 
@@ -134,6 +136,18 @@ class VersionConflictError(LogError):
     """The stream has moved on since it was read: read it again and decide anew."""
 
     code = "version-conflict"
+
+
+class FencedError(LogError):
+    """The run was taken over by another owner: whoever meets this may not append to it any more."""
+
+    code = "fenced"
+
+
+class RunOwnedError(FlowcoreError):
+    """Another process drives the run, and is alive as far as its lease tells."""
+
+    code = "run-owned"
 
 
 class RunNotFoundError(FlowcoreError, LookupError):

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import attrs
 
 from .catalog import SourceType
+from .errors import RunOwnedError
 from .ids import InstanceId, RunId
 from .run.events import Event
 from .values import Instant, Json
@@ -20,12 +21,14 @@ class Recorded:
         run_id: The stream it belongs to: one for each run.
         position: Its place in the whole log, counted from 1, without gaps within one log.
         version: Its place in its stream, counted from 1.
+        epoch: The epoch of the owner that appended it; 0 for what anybody else did (the run itself, requests).
     """
 
     run_id: RunId
     position: int
     version: int
     event: Event
+    epoch: int = 0
 
 
 @attrs.frozen
@@ -34,11 +37,64 @@ class Append:
 
     Attributes:
         expected_version: The version of the stream's last event as the writer knows it; 0 for a new stream.
+        epoch: The epoch that `EventLog.claim` gave the writer; 0 for a request by somebody who does not own the run.
     """
 
     run_id: RunId
     expected_version: int
     events: Sequence[Event]
+    epoch: int = 0
+
+
+_LONG_AGO: Final = Instant(0.0)
+
+
+@attrs.frozen
+class Owner:
+    """A program that drives runs.
+
+    Attributes:
+        id: A unique text, new for each program start.
+        name: What people are told, such as `process 4711 on host`.
+        host: Where its process id means something: equal only for processes that see each other.
+        pid: Its process id there.
+    """
+
+    id: str
+    name: str
+    host: str = ""
+    pid: int = 0
+
+
+@attrs.frozen
+class Ownership:
+    """Who drives a run.
+
+    Attributes:
+        owner: The owner; None when nobody does: the run was never claimed, or was released.
+        epoch: Counts the claims of the run: 0 when it was never claimed.
+        expires_at: When the owner's lease ends unless it is renewed.
+    """
+
+    owner: Owner | None
+    epoch: int
+    expires_at: Instant = _LONG_AGO
+
+    def held(self, now: Instant) -> bool:
+        """Return whether somebody holds the run at *now*."""
+        return self.owner is not None and now < self.expires_at
+
+    def refuse_other(self, run_id: RunId, claimant: Owner, *, now: Instant, over: str | None) -> None:
+        """See that *claimant* may claim *run_id* at *now*; *over* is an owner known to be gone (see `EventLog.claim`).
+
+        Raises:
+            RunOwnedError: Another owner holds it.
+        """
+        if self.held(now) and self.owner is not None and self.owner.id not in {claimant.id, over}:
+            raise RunOwnedError(
+                f"run {run_id} is driven by {self.owner.name}"
+                f" (its lease ends in {self.expires_at - now:.0f} s unless it is renewed)"
+            )
 
 
 _NO_FACTS: Final[Mapping[str, Json]] = MappingProxyType({})
@@ -53,6 +109,7 @@ class EventLog(Protocol):
         Returns only when what was appended is as durable as the log promises.
 
         Raises:
+            FencedError: The writer has lost the run to another owner: its epoch is not the run's any more.
             VersionConflictError: A stream has moved on; read it again.
             LogError: It could not be written; nothing was appended.
         """
@@ -78,9 +135,62 @@ class EventLog(Protocol):
         """Block until the log is past *position* or *timeout_s* is over, and return its position then."""
         ...
 
+    def claim(self, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
+        """Make *owner* the one who drives *run_id*, and return the new epoch: only appends that bear it are taken.
+
+        An owner has one lease for all its runs, from *now* for *ttl_s* seconds; claiming renews it.
+
+        Args:
+            run_id: The run.
+            owner: Who claims; claiming its own run again gives a new epoch.
+            now: The time of the day.
+            ttl_s: How long the lease lasts unless it is renewed, in seconds.
+            over: The id of the present owner when it is known to be gone: then its lease need not have expired.
+
+        Raises:
+            RunOwnedError: Another owner holds it.
+            RunNotFoundError: There is no such run.
+        """
+        ...
+
+    def renew(self, owner: Owner, *, now: Instant, ttl_s: float) -> None:
+        """Let the lease of *owner* last until *ttl_s* seconds after *now*; nothing when it never claimed."""
+        ...
+
+    def release(self, owner: Owner, *run_ids: RunId) -> None:
+        """Let go of *run_ids* (those of them that *owner* owns): anybody may claim them at once."""
+        ...
+
+    def ownership(self, run_id: RunId) -> Ownership:
+        """Return who drives *run_id*; epoch 0 and no owner for an unknown run."""
+        ...
+
+    def requests(self, after: int, timeout_s: float) -> "Requests":
+        """Block until somebody who is no owner has appended past position *after*, or *timeout_s* is over.
+
+        Noticed within 100 ms, whichever process it was. Returning early with nothing is allowed.
+
+        Raises:
+            LogError: The log is closed, or cannot be read.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of what the log holds; it cannot be used afterwards."""
         ...
+
+
+@attrs.frozen
+class Requests:
+    """What others than the owners have appended: new runs, and requests for runs.
+
+    Attributes:
+        position: The position up to which this answer holds; ask from there the next time.
+        run_ids: The runs concerned, each once, in the order of their first event.
+    """
+
+    position: int
+    run_ids: tuple[RunId, ...] = ()
 
 
 class Clock(Protocol):

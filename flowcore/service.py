@@ -4,31 +4,47 @@
 comes with a single command.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from flowcore.errors import CommandRejectedError, EventFormatError, RunNotFoundError, VersionConflictError
+import attrs
+
+from flowcore.descent import Descent
+from flowcore.errors import (
+    CommandRejectedError,
+    EventFormatError,
+    FencedError,
+    RunNotFoundError,
+    VersionConflictError,
+)
 from flowcore.ids import RunId
 from flowcore.model import Flow
 from flowcore.ports import Append, EventLog
-from flowcore.run.commands import Command, CreateRun
+from flowcore.run.commands import Command, CreateRun, RejectReport, ReportFailure, ReportSuccess
 from flowcore.run.decide import decide
-from flowcore.run.events import Event
+from flowcore.run.events import Event, ReportRejected, RunFailed, RunStopped, RunSucceeded
 from flowcore.run.evolve import evolve, fold
 from flowcore.run.state import RunState
 from flowcore.values import Instant
 
 _ATTEMPTS: Final = 100
 """A conflict means that somebody else got through: so many in a row are a fault, not bad luck."""
+_ENDS: Final = (RunSucceeded, RunFailed, RunStopped)
 
 
-def create_run(log: EventLog, flow: Flow, *, at: Instant, max_workers: int | None = None) -> RunId:
+def create_run(
+    log: EventLog, flow: Flow, *, at: Instant, max_workers: int | None = None, descent: Descent | None = None
+) -> RunId:
     """Append a queued run of *flow* and return its id: milliseconds since the epoch, the next free one when taken."""
     for _ in range(_ATTEMPTS):
         newest = log.runs(limit=1)
         run_id = RunId(max(int(at * 1000), newest[0] + 1 if newest else 0))
         command = CreateRun(run_id=run_id, flow=flow, at=at, max_workers=max_workers)
+        if descent is not None:
+            command = attrs.evolve(
+                command, parent=descent.parent, forked_from=descent.forked_from, imports=descent.imports
+            )
         try:
             log.append(Append(run_id, 0, decide(command, RunState())))
         except VersionConflictError:
@@ -53,6 +69,20 @@ def load(log: EventLog, run_id: RunId) -> RunState:
     if not state.version:
         raise RunNotFoundError(f"no run {run_id} in this log")
     return state
+
+
+def unfinished(log: EventLog) -> Sequence[RunId]:
+    """Return the runs that have not ended, oldest first; costs one short read for each run of the log."""
+    found: list[RunId] = []
+    for run_id in reversed(log.runs()):
+        last: Event | None = None
+        for recorded in log.read(run_id, after=log.version(run_id) - 1):
+            last = recorded.event
+        # What came too late is recorded after the end.
+        ended = load(log, run_id).ended if isinstance(last, ReportRejected) else isinstance(last, _ENDS)
+        if not ended:
+            found.append(run_id)
+    return found
 
 
 def request(log: EventLog, run_id: RunId, command: Command) -> tuple[Event, ...]:
@@ -81,19 +111,22 @@ class RunSession:
     Attributes:
         state: Read it; only `execute` and `commit` change it.
         staged: The events that are decided and not yet committed.
-        rebased: Whether somebody else's events came in between; ask `pending` again and set it back.
+        foreign: What somebody else has appended in the meantime; ask `pending` again and empty it.
+        fenced: Whether another owner has taken the run over: nothing of this session counts any more.
     """
 
-    def __init__(self, log: EventLog, run_id: RunId) -> None:
-        """Fold the run from *log*.
+    def __init__(self, log: EventLog, run_id: RunId, epoch: int = 0) -> None:
+        """Fold the run from *log*; *epoch* is what the claim of the run gave.
 
         Raises:
             RunNotFoundError: There is no such run.
         """
         self.run_id = run_id
         self.state = load(log, run_id)
+        self.epoch = epoch
         self.staged: list[Event] = []
-        self.rebased = False
+        self.foreign: list[Event] = []
+        self.fenced = False
         self._commands: list[Command] = []
 
     def execute(self, command: Command) -> tuple[Event, ...]:
@@ -110,16 +143,48 @@ class RunSession:
             self._commands.append(command)
         return events
 
+    def refresh(self, log: EventLog) -> None:
+        """Take in what others have appended; while something is staged `commit` will find it out."""
+        if not self.staged:
+            for recorded in log.read(self.run_id, after=self.state.version):
+                evolve(self.state, recorded.event)
+                self.foreign.append(recorded.event)
+
     def rebase(self, log: EventLog) -> None:
         """Decide everything staged anew, on top of what others have appended in the meantime."""
+        known = self.state.version - len(self.staged)
         commands = tuple(self._commands)
         self.settle()
-        self.rebased = True
         self.state = load(log, self.run_id)
+        seen = self.state.version
+        self.foreign.extend(each.event for each in log.read(self.run_id, after=known) if each.version <= seen)
         for command in commands:
             # What was allowed before may be so no longer: the one that came first has won.
             with suppress(CommandRejectedError):
                 self.execute(command)
+
+    def fence(self, log: EventLog) -> None:
+        """Give the run up to the owner that has taken it over, and record what is reported too late (invariant I15)."""
+        commands = tuple(self._commands)
+        self.settle()
+        self.fenced = True
+        for command in commands:
+            if isinstance(command, ReportSuccess | ReportFailure):
+                self.reject(log, command)
+
+    def reject(self, log: EventLog, report: ReportSuccess | ReportFailure) -> None:
+        """Record that *report* came after the run was taken over; nothing of it counts."""
+        request(
+            log,
+            self.run_id,
+            RejectReport(
+                instance=report.instance,
+                attempt=report.attempt,
+                epoch=self.epoch,
+                outcome="succeeded" if isinstance(report, ReportSuccess) else "failed",
+                at=report.at,
+            ),
+        )
 
     def settle(self) -> None:
         """Forget what was staged: it is committed."""
@@ -131,21 +196,30 @@ def commit(log: EventLog, sessions: Iterable[RunSession]) -> tuple[tuple[RunSess
     """Append what *sessions* have staged, all in one go, and return it.
 
     Somebody else's request may have come first to one of the streams: that session is rebased and all is tried again.
+    A session whose run was taken over by another owner is fenced, and the others go on without it.
     """
     busy = [session for session in sessions if session.staged]
     for _ in range(_ATTEMPTS):
         if not busy:
             return ()
         try:
-            log.append(*(Append(each.run_id, each.state.version - len(each.staged), each.staged) for each in busy))
+            log.append(*(_append(session) for session in busy))
+        except FencedError:
+            for session in busy:
+                if session.epoch and log.ownership(session.run_id).epoch != session.epoch:
+                    session.fence(log)
         except VersionConflictError:
             for session in busy:
                 if log.version(session.run_id) != session.state.version - len(session.staged):
                     session.rebase(log)
-            busy = [session for session in busy if session.staged]
-            continue
-        done = tuple((session, session.staged) for session in busy)
-        for session in busy:
-            session.settle()
-        return done
+        else:
+            done = tuple((session, session.staged) for session in busy)
+            for session in busy:
+                session.settle()
+            return done
+        busy = [session for session in busy if session.staged]
     raise VersionConflictError("the runs are changing too fast to be driven from here")
+
+
+def _append(session: RunSession) -> Append:
+    return Append(session.run_id, session.state.version - len(session.staged), session.staged, session.epoch)

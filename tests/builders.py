@@ -9,6 +9,7 @@ from flowcore.ports import Recorded
 from flowcore.run.commands import ReportFailure
 from flowcore.run.events import (
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
@@ -18,10 +19,13 @@ from flowcore.run.events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    ReportRejected,
     RetryAbandoned,
     RunCreated,
+    RunResumed,
     RunStarted,
     SkipCause,
+    StepImported,
     StepSkipped,
 )
 from flowcore.run.state import RunState
@@ -92,6 +96,29 @@ def failed(name: str, *, attempt: int = 1, retry: Instant | None = None, at: Ins
 def stopped(name: str, attempt: int = 1) -> AttemptStopped:
     """Return the end of an attempt that was cancelled."""
     return AttemptStopped(instance=InstanceId(name), attempt=attempt, at=T1)
+
+
+LOST: Final = "the runner was lost while the attempt was under way"
+
+
+def resumed(epoch: int = 2, at: Instant = T1) -> RunResumed:
+    """Return that another owner has taken the run over."""
+    return RunResumed(owner="process 2", epoch=epoch, at=at)
+
+
+def lost(name: str, attempt: int = 1, *, retry: Instant | None = T1, error: str = LOST) -> AttemptLost:
+    """Return that the attempt was lost with its runner."""
+    return AttemptLost(instance=InstanceId(name), attempt=attempt, error=error, retry_at=retry, at=T1)
+
+
+def rejected(name: str, attempt: int = 1, epoch: int = 1) -> ReportRejected:
+    """Return that somebody who had lost the run reported a success."""
+    return ReportRejected(instance=InstanceId(name), attempt=attempt, epoch=epoch, outcome="succeeded", at=T2)
+
+
+def imported(name: str, outputs: dict[str, Json] | None = None) -> StepImported:
+    """Return that a step takes over what it came to in the parent run."""
+    return StepImported(step=StepName(name), outputs=outputs or {}, at=T0)
 
 
 def fails(name: str, *, attempt: int = 1, retryable: bool = True, stopped: bool = False) -> ReportFailure:

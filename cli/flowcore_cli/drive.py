@@ -1,6 +1,6 @@
-"""Driving one run from the command: the engine runs it, this thread shows it and listens for signals."""
+"""Driving runs from the command: the engine runs them, this thread shows them and listens for signals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from signal import Signals as Signal
@@ -10,14 +10,13 @@ from typing import TypeAlias
 
 import attrs
 
-from flowcore.errors import FlowDocumentError
+from flowcore.errors import FlowcoreError, FlowDocumentError, RunOwnedError
 from flowcore.ids import RunId
 from flowcore.model import Flow
 from flowcore.ports import EventLog
 from flowcore.run.commands import StopRun
 from flowcore.run.events import Event, RunCreated
 from flowcore.run.evolve import fold
-from flowcore.service import create_run
 from flowcore.values import Instant
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.config import load_flow
@@ -34,6 +33,8 @@ class _Ended:
     pass
 
 
+Record: TypeAlias = Callable[[EventLog], RunId]
+"""Records the run, or says which of the recorded ones it is."""
 _Item: TypeAlias = "_Ended | Signal | Sequence[Event]"
 
 
@@ -51,30 +52,43 @@ def named_flow(paths: Sequence[str], registry: Registry) -> Flow:
         raise
     if not flow.name:
         flow = attrs.evolve(flow, name=Path(paths[0]).stem)
-    if flow.secrets:
-        # Looked for before anything is recorded or bound: a flow that cannot run leaves no trace.
-        created = RunCreated(run_id=RunId(0), flow=flow, max_workers=1, at=Instant(0.0))
-        RunContext(fold([created]), registry)
+    check_secrets(flow, registry)
     return flow
 
 
+def check_secrets(flow: Flow, registry: Registry) -> None:
+    """See that the secrets of *flow* are there, before anything is recorded: a flow that cannot run leaves no trace.
+
+    Raises:
+        FlowDocumentError: Some are not to be found.
+    """
+    if flow.secrets:
+        created = RunCreated(run_id=RunId(0), flow=flow, max_workers=1, at=Instant(0.0))
+        RunContext(fold([created]), registry)
+
+
 class Drive:
-    """One run of a flow, from the queue to its end."""
+    """Runs that this command drives to their ends.
+
+    Attributes:
+        run_id: The one that the command is about; None when it is about whatever was left.
+    """
 
     def __init__(
         self,
         log: EventLog,
         registry: Registry,
-        flow: Flow,
         screen: Screen,
         signals: Signals,
         *,
-        max_workers: int | None = None,
+        record: Record | None = None,
+        left: Sequence[RunId] = (),
     ) -> None:
-        """Record the run as queued; after this, call `run`.
+        """Get ready to drive the run that *record* gives, and those of *left* that nobody else drives; then call `run`.
 
         Raises:
             LogError: It cannot be recorded.
+            RunOwnedError: Another program drives it.
         """
         self._clock = SystemClock()
         self._screen = screen
@@ -82,16 +96,39 @@ class Drive:
         self._inbox: SimpleQueue[_Item] = SimpleQueue()
         # From here on a signal must not leave a run behind that waits for ever.
         signals.collect(self._inbox)
-        self.run_id: RunId = create_run(log, flow, at=self._clock.now(), max_workers=max_workers)
         listener = None if isinstance(screen, SilentScreen) else self._listen
         self._engine = Engine(log, registry, self._clock, listener=listener)
         self._due = 0.0
-        self._ended: Flag = self._engine.adopt(self.run_id)
+        self._ended: dict[RunId, Flag] = {}
+        self.run_id: RunId | None = None
+        try:
+            if record is not None:
+                self.run_id = record(log)
+                self._ended[self.run_id] = self._engine.adopt(self.run_id)
+        except BaseException:
+            signals.release()
+            raise
+        for run_id in left:
+            self._take_over(run_id)
+
+    @property
+    def run_ids(self) -> Sequence[RunId]:
+        """All that are driven from here."""
+        return tuple(self._ended)
+
+    def _take_over(self, run_id: RunId) -> None:
+        """Go on with a run that was left, unless it is in good hands; what stands in the way is told."""
+        try:
+            self._ended[run_id] = self._engine.adopt(run_id)
+        except RunOwnedError:
+            return
+        except FlowcoreError as error:
+            warn([f"run {run_id} cannot be resumed: {error}"])
 
     def run(self) -> Signal | None:
         """Run to the end and return the signal that came in the meantime, or None.
 
-        It has stopped the run, unless it came when that was just over: the run's state tells.
+        It has stopped the runs, unless it came when that was just over: their states tell.
 
         Raises:
             LogError: The log could not be written; what was recorded stays.
@@ -123,8 +160,10 @@ class Drive:
                     return stopped_by
                 case Signal():
                     stopped_by = item
-                    self._screen.say(f"{item.name}: stopping the run (once more to leave at once)")
-                    self._engine.request(self.run_id, StopRun(at=self._clock.now(), reason=item.name))
+                    runs = "the run" if len(self._ended) == 1 else "all runs"
+                    self._screen.say(f"{item.name}: stopping {runs} (once more to leave at once)")
+                    for run_id in self._ended:
+                        self._engine.request(run_id, StopRun(at=self._clock.now(), reason=item.name))
                 case _:
                     self._screen.take(item)
 
@@ -143,7 +182,8 @@ class Drive:
         return self._inbox.get()
 
     def _wait(self) -> None:
-        self._ended.wait()
+        for ended in self._ended.values():
+            ended.wait()
         self._inbox.put(_Ended())
 
     def _listen(self, _run_id: RunId, events: Sequence[Event]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
+from keyword import iskeyword
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,10 +27,19 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "schema": ("flowcore_cli.schema", "Print the JSON Schema of flow files, for editors."),
         "init": ("flowcore_cli.init", "Write a commented flow to start from."),
         "runs": ("flowcore_cli.runs", "List the recorded runs, newest first."),
+        "resume": ("flowcore_cli.resume", "Go on with a run whose process died."),
+        "retry": ("flowcore_cli.retry", "Run again what failed and what was skipped."),
+        "fork": ("flowcore_cli.fork", "Start a new run from the middle of another one."),
+        "stop": ("flowcore_cli.steering", "Stop a run, whichever process drives it."),
+        "pause": ("flowcore_cli.steering", "Let nothing new of a run start."),
+        "continue": ("flowcore_cli.steering", "Let a paused run go on."),
         "show": ("flowcore_cli.show", "Show one recorded run: its steps, notes and outputs."),
     }
 )
-"""Every command with its module and the line that `--help` says about it; the function there has the command's name."""
+"""Every command with its module and the line that `--help` says about it.
+
+The function there has the command's name, with an underscore where that is a word of Python's.
+"""
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
@@ -62,7 +72,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        attribute = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), attribute)
         if not any(parameter.name == "version" for parameter in command.params):
             command.params.append(_VERSION)
         return command

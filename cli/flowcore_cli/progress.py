@@ -11,6 +11,7 @@ import click
 
 from flowcore.run.events import (
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
@@ -22,6 +23,8 @@ from flowcore.run.events import (
     RetryAbandoned,
     RunContinued,
     RunPaused,
+    RunResumed,
+    StepImported,
     StepSkipped,
 )
 from flowcore_cli.render import cell_width, colour_of, counted, duration, mark, padded, visible
@@ -98,6 +101,12 @@ class Tracker:
                 return self._retry(name, due - at, error)
             case AttemptFailed(instance=name, error=error, at=at):
                 return self._settle(name, "failed", at, error)
+            case AttemptLost(instance=name, error=error, retry_at=due, at=at):
+                return Line(name, "lost", error) if due is not None else self._settle(name, "failed", at, error)
+            case StepImported(step=name, at=at):
+                return self._settle(name, "succeeded", at, "taken over")
+            case RunResumed(owner=owner):
+                return Line("", "resumed", f"by {owner}")
             case RetryAbandoned(instance=name, at=at):
                 return self._settle(name, "failed", at)
             case FanOutFailed(step=name, error=error, at=at) | GuardFailed(step=name, error=error, at=at):

@@ -115,6 +115,11 @@ class RunRecord:
         return self._state.status
 
     @property
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return self._state.ended
+
+    @property
     def reason(self) -> str | None:
         """Why it was stopped, or None."""
         return self._state.stop_reason

@@ -53,15 +53,20 @@ def serve(
 
     With FILE its flow is run once in the background, and /status shows that run; the server stays when the run has
     ended. A flow that cannot run never starts a server. Without FILE it shows the most recent run.
+
+    Runs of this log whose process died are gone on with.
     """
     from contextlib import ExitStack, closing
+    from functools import partial
 
+    from flowcore.service import create_run, unfinished
+    from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.http.guard import GuardSettings
     from flowcore_adapters.registry import load_registry
     from flowcore_cli.drive import Drive, named_flow
     from flowcore_cli.records import RunRecord
     from flowcore_cli.screens import SilentScreen
-    from flowcore_cli.server import OwnRunLog, start_server
+    from flowcore_cli.server import OwnRun, start_server
     from flowcore_cli.signals import Signals
     from flowcore_cli.summary import summary_text
 
@@ -76,18 +81,27 @@ def serve(
         registry = load_registry()
         flow = named_flow(files, registry) if files else None
         log = stack.enter_context(closing(open_log(db, no_db=no_db, durability=durability)))
-        shown = log if flow is None else OwnRunLog(log)
-        server = stack.enter_context(start_server(shown, port, guard, insecure=insecure_no_auth))
+        own = None if flow is None else OwnRun()
+        server = stack.enter_context(start_server(log, port, guard, insecure=insecure_no_auth, own=own))
         if insecure_no_auth and guard.token is None:
             warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
         click.echo(f"serving at {server.url} until Ctrl-C", err=True)
-        if flow is not None and isinstance(shown, OwnRunLog):
-            drive = Drive(log, registry, flow, SilentScreen(), signals, max_workers=max_workers)
-            shown.own = drive.run_id
-            click.echo(f"run {drive.run_id} of {visible(flow.name)} started", err=True)
+        record = (
+            None if flow is None else partial(create_run, flow=flow, at=SystemClock().now(), max_workers=max_workers)
+        )
+        left = unfinished(log)
+        if record is not None or left:
+            drive = Drive(log, registry, SilentScreen(), signals, record=record, left=left)
+            if flow is not None and own is not None:
+                own.run_id = drive.run_id
+                click.echo(f"run {drive.run_id} of {visible(flow.name)} started", err=True)
+            for run_id in drive.run_ids:
+                if run_id != drive.run_id:
+                    click.echo(f"run {run_id} resumed", err=True)
             stopped_by = drive.run()
-            shown_by = None if no_db else show_command(drive.run_id, db)
-            click.echo(summary_text(RunRecord(log, drive.run_id), shown_by), err=True)
+            for run_id in drive.run_ids:
+                shown_by = None if no_db else show_command(run_id, db)
+                click.echo(summary_text(RunRecord(log, run_id), shown_by), err=True)
             if stopped_by is not None:
                 raise SignalError(stopped_by)
         server.join()

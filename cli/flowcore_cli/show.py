@@ -5,19 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowcore_cli.exits import CommandError
 from flowcore_cli.output import print_whole
-from flowcore_cli.storage import db_option, existing_log, log_path
+from flowcore_cli.selection import driver, find_run, recorded_log
+from flowcore_cli.storage import db_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowcore.ids import RunId
-    from flowcore.ports import EventLog
     from flowcore_cli.records import RunRecord
-
-_LATEST = "latest"
-_HINT = "`flowcore-cli runs` lists them"
 
 
 @click.command()
@@ -30,35 +25,17 @@ def show(*, run: str, as_json: bool, db: str | None) -> None:
     RUN is an id as `run` and `runs` print it, in any spelling of the API (1733524800000, exec-1733524800000,
     run_1733524800000), or `latest`.
     """
-    existing = existing_log(db)
-    if existing is None:
-        raise CommandError(f"no runs yet: there is no event log at {log_path(db)}", hint="`flowcore-cli run` makes one")
     from flowcore_cli.records import RunRecord
 
-    with existing as log:
-        record = RunRecord(log, _run_id(log, run))
-    if not record.found:
-        raise CommandError(f"no run '{run}' in {log_path(db)}", hint=_HINT)
+    with recorded_log(db) as log:
+        record = RunRecord(log, find_run(log, run, db))
+        owner = None if record.ended else driver(log, record.run_id)
     if as_json:
         from flowcore_cli.render import to_json
 
-        print_whole(to_json(_document(record)))
+        print_whole(to_json({**_document(record), "driven_by": owner}))
     else:
-        print_whole(_text(record))
-
-
-def _run_id(log: "EventLog", text: str) -> "RunId":
-    from flowcore.ids import parse_run_id
-
-    if text == _LATEST:
-        newest = log.runs(limit=1)
-        if not newest:
-            raise CommandError("no runs yet")
-        return newest[0]
-    run_id = parse_run_id(text)
-    if run_id is None:
-        raise CommandError(f"'{text}' is no run id", hint=f"such as 1733524800000, or `{_LATEST}`; {_HINT}")
-    return run_id
+        print_whole(_text(record, owner))
 
 
 def _document(record: "RunRecord") -> dict[str, object]:
@@ -77,12 +54,12 @@ def _document(record: "RunRecord") -> dict[str, object]:
     return {**record.document(), **head, "reason": record.reason, "outputs": record.outputs}
 
 
-def _text(record: "RunRecord") -> str:
+def _text(record: "RunRecord", owner: str | None) -> str:
     from flowcore_cli.render import outputs_text
 
     shown = {name: values for name, values in record.outputs.items() if values}
     outputs = outputs_text(shown, shorten=sys.stdout.isatty())
-    blocks = [_head(record), _steps(record), _headed("NOTES", _notes(record)), _headed("OUTPUTS", outputs)]
+    blocks = [_head(record, owner), _steps(record), _headed("NOTES", _notes(record)), _headed("OUTPUTS", outputs)]
     return "\n\n".join(filter(None, blocks))
 
 
@@ -90,7 +67,7 @@ def _headed(title: str, text: str) -> str:
     return f"{click.style(title, dim=True)}\n{text}" if text else ""
 
 
-def _head(record: "RunRecord") -> str:
+def _head(record: "RunRecord", owner: str | None) -> str:
     from flowcore_cli.records import counts_text
     from flowcore_cli.render import clock_time, duration, mark, visible
 
@@ -99,7 +76,11 @@ def _head(record: "RunRecord") -> str:
     name = f" of {click.style(visible(record.name), bold=True)}" if record.name else ""
     started = "not started" if record.started_at is None else f"started {clock_time(record.started_at)}"
     took = "" if record.duration is None else f", took {duration(record.duration)}"
-    return f"{mark(state)} run {record.run_id}{name} {state}{reason}\n  {started}{took}\n  {counts_text(record.counts)}"
+    head = f"{mark(state)} run {record.run_id}{name} {state}{reason}\n  {started}{took}\n  {counts_text(record.counts)}"
+    if record.ended:
+        return head
+    hint = f"driven by {visible(owner)}" if owner else f"nobody drives it: `flowcore-cli resume {record.run_id}` does"
+    return f"{head}\n  {hint}"
 
 
 def _steps(record: "RunRecord") -> str:

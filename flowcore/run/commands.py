@@ -13,18 +13,57 @@ from flowcore.values import Instant, Json
 
 @attrs.frozen(kw_only=True)
 class CreateRun:
-    """Accept a run of *flow*; *max_workers* None leaves the limit to the flow, then to the default."""
+    """Accept a run of *flow*; *max_workers* None leaves the limit to the flow, then to the default.
+
+    Attributes:
+        parent: The run whose outputs it starts with, or None.
+        forked_from: The step from which everything is done anew, or None.
+        imports: What steps came to in the parent: they are not run again.
+    """
 
     run_id: RunId
     flow: Flow
     at: Instant
     max_workers: int | None = attrs.field(default=None, validator=optional(ge(1)))
+    parent: RunId | None = None
+    forked_from: StepName | None = None
+    imports: Mapping[StepName, Mapping[str, Json]] = attrs.field(factory=dict[StepName, Mapping[str, Json]])
 
 
 @attrs.frozen(kw_only=True)
 class StartRun:
     """Take the run out of the queue."""
 
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ResumeRun:
+    """Take the run over from a program that is gone: what it had in the air is lost.
+
+    Attributes:
+        owner: What people call the new owner.
+        epoch: The epoch of its claim.
+    """
+
+    owner: str
+    epoch: int
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class RejectReport:
+    """Record that a program which had lost the run reported on an attempt all the same (invariant I15).
+
+    Attributes:
+        epoch: The epoch of its claim.
+        outcome: What it would have reported: `succeeded` or `failed`.
+    """
+
+    instance: InstanceId
+    attempt: int
+    epoch: int
+    outcome: str
     at: Instant
 
 
@@ -131,6 +170,8 @@ Command: TypeAlias = (
     | ReportGuardFailure
     | CreateRun
     | StartRun
+    | ResumeRun
+    | RejectReport
     | PauseRun
     | ContinueRun
     | StopRun

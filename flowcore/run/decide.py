@@ -1,7 +1,7 @@
 """What may happen next: commands in, events out. Refuses or adds, never changes the state; asked twice adds nothing."""
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import Final, assert_never
 
 from flowcore.errors import CommandRejectedError
 from flowcore.ids import InstanceId
@@ -13,10 +13,12 @@ from .commands import (
     ContinueRun,
     CreateRun,
     PauseRun,
+    RejectReport,
     ReportFailure,
     ReportGuard,
     ReportGuardFailure,
     ReportSuccess,
+    ResumeRun,
     Settle,
     StartAttempt,
     StartRun,
@@ -24,6 +26,7 @@ from .commands import (
 )
 from .events import (
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
@@ -33,22 +36,27 @@ from .events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    ReportRejected,
     RetryAbandoned,
     RunContinued,
     RunCreated,
     RunFailed,
     RunPaused,
+    RunResumed,
     RunStarted,
     RunStopped,
     RunStopRequested,
     RunSucceeded,
     SkipCause,
+    StepImported,
     StepSkipped,
 )
 from .machine import RunStatus, StepStatus
 from .state import FanOut, InstanceState, RunState
 
 _STARTABLE = frozenset({StepStatus.READY, StepStatus.RETRYING})
+MAX_LOST: Final = 10
+"""How many attempts of one instance may be lost with their runner: a step that kills it must not do so for ever."""
 
 
 def decide(command: Command, state: RunState) -> tuple[Event, ...]:
@@ -108,7 +116,9 @@ def retry_at(
     return Instant(ended_at + pause)
 
 
-def _decide_run(command: CreateRun | StartRun | PauseRun | ContinueRun | StopRun, state: RunState) -> tuple[Event, ...]:
+def _decide_run(
+    command: CreateRun | StartRun | ResumeRun | RejectReport | PauseRun | ContinueRun | StopRun, state: RunState
+) -> tuple[Event, ...]:
     if isinstance(command, CreateRun):
         return _create(command, state)
     if state.status is RunStatus.NEW:
@@ -116,6 +126,10 @@ def _decide_run(command: CreateRun | StartRun | PauseRun | ContinueRun | StopRun
     match command:
         case StartRun(at=at):
             return (RunStarted(at=at),) if state.status is RunStatus.QUEUED else ()
+        case ResumeRun():
+            return _resume(command, state)
+        case RejectReport():
+            return _reject(command, state)
         case PauseRun(at=at):
             _must_be_live(state)
             return (RunPaused(at=at),) if state.status is RunStatus.RUNNING and not state.stop_requested else ()
@@ -132,7 +146,61 @@ def _create(command: CreateRun, state: RunState) -> tuple[Event, ...]:
     if state.status is not RunStatus.NEW:
         raise CommandRejectedError("run-exists", f"run {command.run_id} exists already")
     workers = command.max_workers or command.flow.max_workers or DEFAULT_MAX_WORKERS
-    return (RunCreated(run_id=command.run_id, flow=command.flow, max_workers=workers, at=command.at),)
+    created = RunCreated(
+        run_id=command.run_id,
+        flow=command.flow,
+        max_workers=workers,
+        at=command.at,
+        parent=command.parent,
+        forked_from=command.forked_from,
+    )
+    imports = (
+        StepImported(step=step.name, outputs=command.imports[step.name], at=command.at)
+        for step in command.flow.steps
+        if step.name in command.imports
+    )
+    return (created, *imports)
+
+
+def _resume(command: ResumeRun, state: RunState) -> tuple[Event, ...]:
+    # A run that has not started has nothing to lose; one that was resumed in this epoch has lost it already.
+    if state.status not in {RunStatus.RUNNING, RunStatus.PAUSED} or command.epoch <= state.epoch:
+        return ()
+    lost = tuple(_lose(state, state.instances[name], command.at) for name in state.in_the_air)
+    return (RunResumed(owner=command.owner, epoch=command.epoch, at=command.at), *lost)
+
+
+def _lose(state: RunState, instance: InstanceState, at: Instant) -> Event:
+    if state.stop_requested:
+        return AttemptStopped(instance=instance.id, attempt=instance.attempt, at=at)
+    error = "the runner was lost while the attempt was under way"
+    again = not _gives_up(state, instance)
+    if again and instance.lost >= MAX_LOST:
+        error = f"{error}; it has happened {instance.lost + 1} times, so there is no further attempt"
+        again = False
+    return AttemptLost(
+        instance=instance.id, attempt=instance.attempt, error=error, retry_at=at if again else None, at=at
+    )
+
+
+def _gives_up(state: RunState, instance: InstanceState) -> bool:
+    """Return whether *instance* gets no further attempt, whatever its policy says."""
+    return state.giving_up or (instance.item >= 0 and state.fan_outs[instance.index].broken)
+
+
+def _reject(command: RejectReport, state: RunState) -> tuple[Event, ...]:
+    known = command.instance in state.instances
+    if not known or (command.instance, command.attempt, command.epoch) in state.rejected:
+        return ()
+    return (
+        ReportRejected(
+            instance=command.instance,
+            attempt=command.attempt,
+            epoch=command.epoch,
+            outcome=command.outcome,
+            at=command.at,
+        ),
+    )
 
 
 def _must_be_live(state: RunState) -> None:
@@ -171,13 +239,13 @@ def _fail(command: ReportFailure, state: RunState) -> tuple[Event, ...]:
     if command.stopped and state.stop_requested:
         return (AttemptStopped(instance=command.instance, attempt=command.attempt, at=command.at),)
     instance = state.instances[command.instance]
-    final = not command.retryable or state.giving_up or (instance.item >= 0 and state.fan_outs[instance.index].broken)
+    final = not command.retryable or _gives_up(state, instance)
     due = (
         None
         if final
         else retry_at(
             state.step_of(instance).retry,
-            command.attempt,
+            command.attempt - instance.lost,
             command.at,
             chance=command.chance,
             asked_s=command.retry_after_s,

@@ -31,11 +31,27 @@ class SkipCause(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class RunCreated:
-    """A run of *flow* was accepted; it is queued until `RunStarted`."""
+    """A run of *flow* was accepted; it is queued until `RunStarted`.
+
+    Attributes:
+        parent: The run that this one goes on from, for a fork and for a retry; None for a run of its own.
+        forked_from: The step from which a fork does everything anew; None for a retry.
+    """
 
     run_id: RunId
     flow: Flow
     max_workers: int
+    at: Instant
+    parent: RunId | None = None
+    forked_from: StepName | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StepImported:
+    """A step takes over what it came to in the parent run: it has succeeded, without an attempt of this run."""
+
+    step: StepName
+    outputs: Mapping[str, Json]
     at: Instant
 
 
@@ -43,6 +59,20 @@ class RunCreated:
 class RunStarted:
     """The run left the queue."""
 
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class RunResumed:
+    """Another program drives the run from here on: the one before is gone, and so is what it had in the air.
+
+    Attributes:
+        owner: What people call the new one, such as `process 4711 on host`.
+        epoch: The epoch of its claim (see `flowcore.ports.Ownership`).
+    """
+
+    owner: str
+    epoch: int
     at: Instant
 
 
@@ -121,6 +151,38 @@ class AttemptStopped:
 
     instance: InstanceId
     attempt: int
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class AttemptLost:
+    """Nobody will ever report on the attempt: whoever made it is gone. Its side effects may have happened.
+
+    Attributes:
+        error: The note that people read.
+        retry_at: When the next attempt is due, or None when there will be none: the step failed.
+    """
+
+    instance: InstanceId
+    attempt: int
+    error: str
+    retry_at: Instant | None
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ReportRejected:
+    """A program that had lost the run reported on an attempt, too late: nothing of it counts.
+
+    Attributes:
+        epoch: The epoch of its claim, long over.
+        outcome: What it would have reported: `succeeded` or `failed`.
+    """
+
+    instance: InstanceId
+    attempt: int
+    epoch: int
+    outcome: str
     at: Instant
 
 
@@ -207,6 +269,7 @@ StepEvent: TypeAlias = (
     | AttemptSucceeded
     | AttemptFailed
     | AttemptStopped
+    | AttemptLost
     | RetryAbandoned
     | ConditionMet
     | FanOutStarted
@@ -214,8 +277,18 @@ StepEvent: TypeAlias = (
     | FanOutFailed
     | GuardFailed
     | StepSkipped
+    | StepImported
 )
 RunLevelEvent: TypeAlias = (
-    RunCreated | RunStarted | RunPaused | RunContinued | RunStopRequested | RunSucceeded | RunFailed | RunStopped
+    RunCreated
+    | RunStarted
+    | RunResumed
+    | ReportRejected
+    | RunPaused
+    | RunContinued
+    | RunStopRequested
+    | RunSucceeded
+    | RunFailed
+    | RunStopped
 )
 Event: TypeAlias = StepEvent | RunLevelEvent

@@ -11,6 +11,7 @@ from flowcore.values import Json
 
 from .events import (
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
@@ -20,16 +21,19 @@ from .events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    ReportRejected,
     RetryAbandoned,
     RunContinued,
     RunCreated,
     RunFailed,
     RunPaused,
+    RunResumed,
     RunStarted,
     RunStopped,
     RunStopRequested,
     RunSucceeded,
     SkipCause,
+    StepImported,
     StepSkipped,
 )
 from .machine import RUN_TRANSITIONS, StepStatus
@@ -55,7 +59,7 @@ def evolve(state: RunState, event: Event) -> RunState:
             instance = _land(state, event.instance)
             instance.error = None
             _succeed(state, instance, event.outputs)
-        case AttemptFailed():
+        case AttemptFailed() | AttemptLost():
             _miss(state, event)
         case AttemptStopped():
             instance = _land(state, event.instance)
@@ -78,6 +82,11 @@ def evolve(state: RunState, event: Event) -> RunState:
             _tidy(state, state.ready, StepStatus.READY)
         case StepSkipped():
             _skip(state, event)
+        case StepImported():
+            instance = state.instances[InstanceId(event.step)]
+            state.idle -= 1
+            _succeed(state, instance, event.outputs)
+            _tidy(state, state.ready, StepStatus.READY)
         case _:
             _evolve_run(state, event)
     return state
@@ -87,6 +96,8 @@ def _evolve_run(
     state: RunState,
     event: RunCreated
     | RunStarted
+    | RunResumed
+    | ReportRejected
     | RunPaused
     | RunContinued
     | RunStopRequested
@@ -100,6 +111,10 @@ def _evolve_run(
             _create(state, event)
         case RunStarted():
             state.started_at = event.at
+        case RunResumed():
+            state.epoch = event.epoch
+        case ReportRejected():
+            state.rejected.add((event.instance, event.attempt, event.epoch))
         case RunStopRequested():
             state.stop_requested = True
             state.stop_reason = event.reason
@@ -119,6 +134,7 @@ def _create(state: RunState, event: RunCreated) -> None:
     state.run_id = event.run_id
     state.flow = event.flow
     state.max_workers = event.max_workers
+    state.parent = event.parent
     state.created_at = event.at
     state.dependents = dependents(needed)
     state.open = state.idle = len(steps)
@@ -204,9 +220,11 @@ def _meet(state: RunState, instance: InstanceState) -> None:
         _make_ready(state, instance)
 
 
-def _miss(state: RunState, event: AttemptFailed) -> None:
+def _miss(state: RunState, event: AttemptFailed | AttemptLost) -> None:
     instance = _land(state, event.instance)
     instance.error = event.error
+    if isinstance(event, AttemptLost):
+        instance.lost += 1
     if event.retry_at is None:
         _fail(state, instance, event.error)
         return

@@ -14,6 +14,7 @@ from typing import Final
 
 from .events import (
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
@@ -23,15 +24,18 @@ from .events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    ReportRejected,
     RetryAbandoned,
     RunContinued,
     RunCreated,
     RunFailed,
     RunPaused,
+    RunResumed,
     RunStarted,
     RunStopped,
     RunStopRequested,
     RunSucceeded,
+    StepImported,
     StepSkipped,
 )
 
@@ -66,6 +70,8 @@ RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[type[Event], RunStatus]]] = Ma
         RunStatus.NEW: {RunCreated: RunStatus.QUEUED},
         RunStatus.QUEUED: {RunStarted: RunStatus.RUNNING, RunStopped: RunStatus.STOPPED},
         RunStatus.RUNNING: {
+            RunResumed: RunStatus.RUNNING,
+            ReportRejected: RunStatus.RUNNING,
             RunPaused: RunStatus.PAUSED,
             RunStopRequested: RunStatus.RUNNING,
             RunSucceeded: RunStatus.SUCCEEDED,
@@ -73,22 +79,29 @@ RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[type[Event], RunStatus]]] = Ma
             RunStopped: RunStatus.STOPPED,
         },
         RunStatus.PAUSED: {
+            RunResumed: RunStatus.PAUSED,
+            ReportRejected: RunStatus.PAUSED,
             RunContinued: RunStatus.RUNNING,
             RunStopRequested: RunStatus.RUNNING,
             RunSucceeded: RunStatus.SUCCEEDED,
             RunFailed: RunStatus.FAILED,
         },
-        RunStatus.SUCCEEDED: {},
-        RunStatus.FAILED: {},
-        RunStatus.STOPPED: {},
+        # A late report may come when whoever took the run over has ended it: it is recorded, and changes nothing.
+        RunStatus.SUCCEEDED: {ReportRejected: RunStatus.SUCCEEDED},
+        RunStatus.FAILED: {ReportRejected: RunStatus.FAILED},
+        RunStatus.STOPPED: {ReportRejected: RunStatus.STOPPED},
     }
 )
 """Where each event takes a run; an event that is missing from a row cannot happen there."""
 
 STEP_TRANSITIONS: Final[Mapping[StepStatus, Mapping[type[Event], frozenset[StepStatus]]]] = MappingProxyType(
     {
-        StepStatus.PENDING: {StepSkipped: frozenset({StepStatus.SKIPPED})},
+        StepStatus.PENDING: {
+            StepSkipped: frozenset({StepStatus.SKIPPED}),
+            StepImported: frozenset({StepStatus.SUCCEEDED}),
+        },
         StepStatus.READY: {
+            StepImported: frozenset({StepStatus.SUCCEEDED}),
             ConditionMet: frozenset({StepStatus.READY}),
             GuardFailed: frozenset({StepStatus.FAILED}),
             FanOutStarted: frozenset({StepStatus.RUNNING}),
@@ -99,6 +112,7 @@ STEP_TRANSITIONS: Final[Mapping[StepStatus, Mapping[type[Event], frozenset[StepS
             AttemptSucceeded: frozenset({StepStatus.SUCCEEDED}),
             AttemptFailed: frozenset({StepStatus.RETRYING, StepStatus.FAILED}),
             AttemptStopped: frozenset({StepStatus.STOPPED}),
+            AttemptLost: frozenset({StepStatus.RETRYING, StepStatus.FAILED}),
             FanOutSucceeded: frozenset({StepStatus.SUCCEEDED}),
             FanOutFailed: frozenset({StepStatus.FAILED}),
         },

@@ -50,6 +50,7 @@ class InstanceState:
 
     Attributes:
         due: When it may start, while it is ready or retrying; an entry in a queue that says otherwise is stale.
+        lost: How many of its attempts were lost with their runner: they do not count against the retry policy.
     """
 
     id: InstanceId
@@ -57,6 +58,7 @@ class InstanceState:
     item: int = -1
     status: StepStatus = StepStatus.PENDING
     attempt: int = 0
+    lost: int = 0
     due: Instant = AT_ONCE
     unmet: int = 0
     guarded: bool = False
@@ -82,6 +84,9 @@ class RunState:
         self.run_id = RunId(0)
         self.flow = Flow()
         self.max_workers = 1
+        self.parent: RunId | None = None
+        self.epoch = 0
+        self.rejected: set[tuple[InstanceId, int, int]] = set()
         self.created_at: Instant | None = None
         self.started_at: Instant | None = None
         self.ended_at: Instant | None = None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from flowcore.ids import InstanceId, item_id
 from flowcore.ports import Recorded
-from flowcore.run.events import AttemptSucceeded, FanOutStarted, FanOutSucceeded, RunCreated
+from flowcore.run.events import AttemptSucceeded, FanOutStarted, FanOutSucceeded, RunCreated, StepImported
 from flowcore.secrets import mask
 from flowcore.values import Json
 
@@ -39,6 +39,8 @@ class OutputsView:
                     self._keep(instance, {name: mask(value) for name, value in outputs.items()})
                 else:
                     self._items[instance] = outputs
+            case StepImported(step=step, outputs=outputs):
+                self._keep(step, {name: mask(value) for name, value in outputs.items()})
             case FanOutStarted(step=step, items=items):
                 self._sizes[step] = len(items)
             case FanOutSucceeded(step=step):

@@ -15,6 +15,7 @@ from flowcore.ids import InstanceId, RunId, item_id
 from flowcore.ports import Recorded
 from flowcore.run.events import (
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
@@ -24,15 +25,18 @@ from flowcore.run.events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    ReportRejected,
     RetryAbandoned,
     RunContinued,
     RunCreated,
     RunFailed,
     RunPaused,
+    RunResumed,
     RunStarted,
     RunStopped,
     RunStopRequested,
     RunSucceeded,
+    StepImported,
     StepSkipped,
 )
 from flowcore.run.machine import RunStatus, StepStatus
@@ -141,6 +145,7 @@ class StatusView:
         self.position = 0
         self.run_id = RunId(0)
         self.status = RunStatus.NEW
+        self._parent: RunId | None = None
         self._started_at: Instant | None = None
         self._ended_at: Instant | None = None
         self._rows: dict[str, _StepRow] = {}
@@ -164,7 +169,10 @@ class StatusView:
             case AttemptSucceeded(instance=instance, at=at, notes=notes):
                 if self._whole(instance):
                     self._settle(instance, StepStatus.SUCCEEDED, at, notes)
-            case AttemptFailed(instance=instance, at=at, error=error, retry_at=due):
+            case (
+                AttemptFailed(instance=instance, at=at, error=error, retry_at=due)
+                | AttemptLost(instance=instance, at=at, error=error, retry_at=due)
+            ):
                 if self._whole(instance) and due is None:
                     self._settle(instance, StepStatus.FAILED, at, (error,))
                 elif self._whole(instance):
@@ -186,6 +194,8 @@ class StatusView:
             case StepSkipped(instance=instance, reason=reason, at=at):
                 if self._whole(instance):
                     self._settle(instance, StepStatus.SKIPPED, at, (reason,))
+            case StepImported(step=step, at=at):
+                self._settle(InstanceId(step), StepStatus.SUCCEEDED, at, (f"taken over from run {self._parent}",))
             case ConditionMet():
                 pass
             case _:
@@ -195,6 +205,8 @@ class StatusView:
         self,
         event: RunCreated
         | RunStarted
+        | RunResumed
+        | ReportRejected
         | RunPaused
         | RunContinued
         | RunStopRequested
@@ -203,8 +215,9 @@ class StatusView:
         | RunStopped,
     ) -> None:
         match event:
-            case RunCreated(run_id=run_id, flow=flow):
+            case RunCreated(run_id=run_id, flow=flow, parent=parent):
                 self.run_id = run_id
+                self._parent = parent
                 self.status = RunStatus.QUEUED
                 for order, step in enumerate(flow.steps):
                     row = _StepRow(order, tuple(output.name for output in step.outputs))
@@ -216,6 +229,8 @@ class StatusView:
             case RunStarted(at=at):
                 self.status = RunStatus.RUNNING
                 self._started_at = at
+            case RunResumed() | ReportRejected():
+                pass
             case RunPaused():
                 self.status = RunStatus.PAUSED
             case RunContinued():

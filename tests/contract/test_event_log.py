@@ -9,10 +9,10 @@ from typing import Final, TypeAlias
 
 import pytest
 
-from flowcore.errors import LogError, VersionConflictError
+from flowcore.errors import FencedError, LogError, RunNotFoundError, RunOwnedError, VersionConflictError
 from flowcore.ids import InstanceId, RunId
 from flowcore.model import Flow
-from flowcore.ports import Append, EventLog, Recorded
+from flowcore.ports import Append, EventLog, Owner, Ownership, Recorded, Requests
 from flowcore.run.events import AttemptStarted, AttemptSucceeded, Event, RunCreated, RunStarted, RunStopped
 from flowcore.testing import MemoryEventLog
 from flowcore.values import Instant
@@ -326,3 +326,122 @@ class TestThreads:
                 )
             done.set()
             assert all(reader.result(PLENTY_S) for reader in readers)
+
+
+NOW: Final = Instant(1_000.0)
+ONE, TWO = Owner("1", "process 1 on here", "here", 1), Owner("2", "process 2 on there", "there", 2)
+
+
+class TestOwnership:
+    """A run is driven by one program at a time (invariant I15)."""
+
+    @pytest.fixture
+    def run(self, log: EventLog) -> RunId:
+        log.append(Append(FIRST, 0, [created(FIRST)]))
+        return FIRST
+
+    def test_nobody_drives_a_run_at_first(self, log: EventLog, run: RunId) -> None:
+        assert log.ownership(run) == Ownership(None, 0)
+        assert not log.ownership(run).held(NOW)
+
+    @pytest.mark.parametrize("run_id", [7, 10**30])
+    def test_there_is_nothing_to_drive_in_an_unknown_run(self, log: EventLog, run_id: int) -> None:
+        assert log.ownership(RunId(run_id)) == Ownership(None, 0)
+        log.release(ONE, SECOND)
+        with pytest.raises(RunNotFoundError):
+            log.claim(RunId(run_id), ONE, now=NOW, ttl_s=5.0)
+
+    def test_what_the_owner_appends_bears_its_epoch(self, log: EventLog, run: RunId) -> None:
+        assert log.claim(run, ONE, now=NOW, ttl_s=5.0) == 1
+        assert log.ownership(run) == Ownership(ONE, 1, Instant(NOW + 5.0))
+        log.append(Append(run, 1, started(1), 1))
+        assert [each.epoch for each in log.read(run)] == [0, 1]
+
+    def test_another_one_is_refused_by_name_while_the_lease_lasts(self, log: EventLog, run: RunId) -> None:
+        log.claim(run, ONE, now=NOW, ttl_s=5.0)
+        with pytest.raises(RunOwnedError, match=r"driven by process 1 on here \(its lease ends in 5 s") as error:
+            log.claim(run, TWO, now=NOW, ttl_s=5.0)
+        assert error.value.code == "run-owned"
+        log.renew(ONE, now=Instant(NOW + 4.0), ttl_s=5.0)
+        with pytest.raises(RunOwnedError):
+            log.claim(run, TWO, now=Instant(NOW + 8.9), ttl_s=5.0)
+        assert log.claim(run, TWO, now=Instant(NOW + 9.0), ttl_s=5.0) == 2
+
+    def test_who_is_known_to_be_gone_is_not_waited_for(self, log: EventLog, run: RunId) -> None:
+        log.claim(run, ONE, now=NOW, ttl_s=5.0)
+        assert log.claim(run, TWO, now=NOW, ttl_s=5.0, over=ONE.id) == 2
+
+    def test_an_owner_may_claim_again(self, log: EventLog, run: RunId) -> None:
+        assert [log.claim(run, ONE, now=NOW, ttl_s=5.0) for _ in range(2)] == [1, 2]
+
+    def test_one_lease_holds_for_all_runs_of_an_owner(self, log: EventLog, run: RunId) -> None:
+        log.append(Append(SECOND, 0, [created(SECOND)]))
+        log.claim(run, ONE, now=NOW, ttl_s=5.0)
+        log.claim(SECOND, ONE, now=Instant(NOW + 3.0), ttl_s=5.0)
+        assert log.ownership(run).expires_at == NOW + 8.0
+
+    def test_what_is_released_may_be_claimed_at_once(self, log: EventLog, run: RunId) -> None:
+        log.claim(run, ONE, now=NOW, ttl_s=5.0)
+        log.release(TWO, run)
+        assert log.ownership(run).owner == ONE
+        log.release(ONE, run)
+        assert log.ownership(run) == Ownership(None, 1)
+        assert log.claim(run, TWO, now=NOW, ttl_s=5.0) == 2
+
+    def test_renewing_without_a_claim_does_nothing(self, log: EventLog, run: RunId) -> None:
+        log.renew(ONE, now=NOW, ttl_s=5.0)
+        assert log.claim(run, TWO, now=NOW, ttl_s=5.0) == 1
+
+    def test_who_has_lost_the_run_appends_nothing(self, log: EventLog, run: RunId) -> None:
+        log.append(Append(SECOND, 0, [created(SECOND)]))
+        log.claim(run, ONE, now=NOW, ttl_s=5.0)
+        log.claim(run, TWO, now=NOW, ttl_s=5.0, over=ONE.id)
+        with pytest.raises(FencedError, match="taken over"):
+            log.append(Append(SECOND, 1, started(1)), Append(run, 1, started(1), 1))
+        assert (log.version(run), log.version(SECOND), log.position()) == (1, 1, 2)
+        log.append(Append(run, 1, started(1), 2))
+        # A request needs no epoch.
+        log.append(Append(run, 2, started(1)))
+
+    def test_one_of_several_gets_it(self, threaded_log: EventLog) -> None:
+        threaded_log.append(Append(FIRST, 0, [created(FIRST)]))
+
+        def claim(number: int) -> int:
+            try:
+                return threaded_log.claim(FIRST, Owner(str(number), str(number)), now=NOW, ttl_s=5.0)
+            except RunOwnedError:
+                return 0
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(claim, range(8))) == [0] * 7 + [1]
+
+
+class TestRequests:
+    """Whoever drives a run hears of what others append."""
+
+    def test_new_runs_and_requests_are_told_and_an_owners_events_are_not(self, log: EventLog) -> None:
+        log.append(Append(FIRST, 0, [created(FIRST)]), Append(SECOND, 0, [created(SECOND)]))
+        assert log.requests(0, 0.0) == Requests(2, (FIRST, SECOND))
+        epoch = log.claim(FIRST, ONE, now=NOW, ttl_s=5.0)
+        log.append(Append(FIRST, 1, started(3), epoch))
+        assert log.requests(2, 0.0).run_ids == ()
+        log.append(Append(FIRST, 4, started(2)), Append(SECOND, 1, started(1)))
+        found = log.requests(2, 0.0)
+        assert found.run_ids == (FIRST, SECOND)
+        assert log.requests(found.position, 0.0).run_ids == ()
+
+    def test_it_waits_for_them(self, threaded_log: EventLog) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            told = pool.submit(threaded_log.requests, 0, PLENTY_S)
+            threaded_log.append(Append(FIRST, 0, [created(FIRST)]))
+            assert told.result(PLENTY_S).run_ids == (FIRST,)
+
+    def test_it_does_not_wait_for_ever(self, threaded_log: EventLog) -> None:
+        assert threaded_log.requests(0, 0.01) == Requests(0)
+
+    def test_closing_ends_it(self, threaded_log: EventLog) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            told = pool.submit(threaded_log.requests, 0, PLENTY_S)
+            threaded_log.close()
+            with pytest.raises(LogError, match="closed"):
+                told.result(PLENTY_S)

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from flowcore.errors import EventFormatError, LogError, VersionConflictError
 from flowcore.ids import InstanceId, RunId
-from flowcore.ports import Append
+from flowcore.ports import Append, Owner, Ownership
 from flowcore.run.events import AttemptSucceeded, Event, RunStarted
 from flowcore.values import Instant
 from flowcore_adapters.logs.location import default_path
@@ -46,6 +46,21 @@ def event(version):
     return RunStarted(at=Instant(float(version)))
 """
 """What the other processes have in common."""
+
+
+FIRST_SCHEMA: Final = """
+CREATE TABLE events (
+    position INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, version INTEGER NOT NULL, at REAL NOT NULL,
+    type TEXT NOT NULL, schema INTEGER NOT NULL, data TEXT NOT NULL, UNIQUE (run_id, version)
+);
+CREATE TABLE runs (run_id INTEGER PRIMARY KEY, created INTEGER NOT NULL, version INTEGER NOT NULL);
+PRAGMA application_id = 1718382455;
+PRAGMA user_version = 1;
+INSERT INTO events VALUES (1, 1733524800000, 1, 0.0, 'RunStarted', 1, '{"at": 0.0}');
+INSERT INTO runs VALUES (1733524800000, 1, 1);
+"""
+"""A log as the first version of flowcore wrote it."""
+OWNER: Final = Owner("1", "process 1 on here", "here", 1)
 
 
 @pytest.fixture
@@ -111,12 +126,12 @@ class TestFile:
                 connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("application_id", "user_version", "journal_mode")
             ]
-        assert told == [int.from_bytes(b"flow"), 1, "wal"]
+        assert told == [int.from_bytes(b"flow"), 2, "wal"]
 
     @pytest.mark.parametrize(("durability", "level"), [("full", 2), ("relaxed", 1)])
     def test_durability_is_sqlites(self, path: Path, durability: Durability, level: int) -> None:
         with closing(SqliteEventLog(path, durability=durability)) as log:
-            assert log._open_writer().execute("PRAGMA synchronous").fetchone() == (level,)
+            assert log._writer._open().execute("PRAGMA synchronous").fetchone() == (level,)
 
     def test_everything_is_there_when_it_is_opened_again(self, path: Path, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(3)), Append(OTHER, 0, events(1)))
@@ -148,9 +163,33 @@ class TestFile:
 
     def test_newer_schema_is_refused(self, path: Path) -> None:
         SqliteEventLog(path).close()
-        edit(path, "PRAGMA user_version = 2")
-        with pytest.raises(LogError, match=r"log\.db: written by a newer version .* schema 2; this one reads up to 1"):
+        edit(path, "PRAGMA user_version = 3")
+        with pytest.raises(LogError, match=r"log\.db: written by a newer version .* schema 3; this one reads up to 2"):
             SqliteEventLog(path)
+
+    def test_a_file_that_lost_its_version_is_refused(self, path: Path) -> None:
+        SqliteEventLog(path).close()
+        edit(path, "PRAGMA user_version = 0")
+        with pytest.raises(LogError, match=r"log\.db: the file is damaged: .* not with its version"):
+            SqliteEventLog(path)
+
+    def test_a_file_of_the_first_schema_is_upgraded(self, path: Path) -> None:
+        path.parent.mkdir()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(FIRST_SCHEMA)
+        with ThreadPoolExecutor(4) as pool:
+            logs = list(pool.map(SqliteEventLog, [path] * 4))
+        log = logs[0]
+        assert [(each.version, each.epoch, each.event) for each in log.read(RUN)] == [
+            (1, 0, RunStarted(at=Instant(0.0)))
+        ]
+        assert log.ownership(RUN) == Ownership(None, 0)
+        assert log.claim(RUN, OWNER, now=Instant(1.0), ttl_s=5.0) == 1
+        assert log.append(Append(RUN, 1, events(1), 1)) == 2
+        with closing(SqliteEventLog(path)) as again:
+            assert versions(again, RUN) == [1, 2]
+        for each in logs:
+            each.close()
 
     def test_database_of_somebody_else_is_refused_and_left_alone(self, tmp_path: Path) -> None:
         path = tmp_path / "bookmarks.db"
@@ -264,7 +303,7 @@ class TestAppending:
             log.append(Append(RunId(2**63), 0, events(1)))
 
     def test_an_event_that_is_too_large_is_refused(self, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("flowcore_adapters.logs.sqlite.log._MAX_CHARACTERS", 1000)
+        monkeypatch.setattr("flowcore_adapters.logs.sqlite.writing._MAX_CHARACTERS", 1000)
         with pytest.raises(LogError, match="too large for the log"):
             log.append(Append(RUN, 0, [large_event()]))
 
@@ -277,7 +316,7 @@ class TestGroups:
     def test_waiting_appends_share_a_transaction(self, path: Path, log: SqliteEventLog) -> None:
         statements: list[str] = []
         log.append(Append(RUN, 0, events(1)))
-        log._open_writer().set_trace_callback(statements.append)
+        log._writer._open().set_trace_callback(statements.append)
         with queued(path, log, [Append(RunId(run), 0, events(2)) for run in range(self.COUNT)]) as results:
             pass
         assert sorted(result.result(PLENTY_S) for result in results) == list(range(3, 2 * self.COUNT + 2, 2))
@@ -318,7 +357,7 @@ class TestGroups:
 
         def interrupt() -> None:
             deadline = monotonic() + PLENTY_S
-            while len(log._queue) < 2 and monotonic() < deadline:
+            while len(log._writer._queue) < 2 and monotonic() < deadline:
                 done.wait(0.001)
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -359,11 +398,11 @@ def queued(path: Path, log: SqliteEventLog, appends: Sequence[Append]) -> Genera
         other.execute("BEGIN IMMEDIATE")
         futures = [threads.submit(log.append, append) for append in appends]
         deadline = monotonic() + PLENTY_S
-        with log._turn:
+        with log._writer._turn:
             # The first one leads, and is waiting for the lock.
-            while len(log._queue) < len(appends) - 1:
+            while len(log._writer._queue) < len(appends) - 1:
                 assert monotonic() < deadline
-                log._turn.wait(0.001)
+                log._writer._turn.wait(0.001)
         yield futures
         other.execute("ROLLBACK")
 
@@ -435,7 +474,7 @@ class TestReading:
 class TestFaults:
     def test_disk_full(self, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(1)))
-        log._open_writer().execute("PRAGMA max_page_count = 40")
+        log._writer._open().execute("PRAGMA max_page_count = 40")
         done = 0
         with pytest.raises(LogError, match="nothing was appended: the disk is full"):  # noqa: PT012 - until it is
             for done in range(100):
@@ -444,7 +483,7 @@ class TestFaults:
         assert log.position() == log.version(RUN) == len(versions(log, RUN)) == 1 + done
         with pytest.raises(LogError, match="the disk is full"):
             log.append(Append(RUN, 1 + done, [large_event()]))
-        log._open_writer().execute("PRAGMA max_page_count = 4000")
+        log._writer._open().execute("PRAGMA max_page_count = 4000")
         assert log.append(Append(RUN, 1 + done, [large_event()])) == 2 + done
 
     def test_writing_fails(self, path: Path) -> None:

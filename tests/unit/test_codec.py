@@ -23,6 +23,7 @@ from flowcore.model import Flow, OnError, Output, OutputType, RetryPolicy, Secre
 from flowcore.run.commands import StopRun
 from flowcore.run.events import (
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
@@ -32,16 +33,19 @@ from flowcore.run.events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    ReportRejected,
     RetryAbandoned,
     RunContinued,
     RunCreated,
     RunFailed,
     RunPaused,
+    RunResumed,
     RunStarted,
     RunStopped,
     RunStopRequested,
     RunSucceeded,
     SkipCause,
+    StepImported,
     StepSkipped,
 )
 from flowcore.values import Instant, Json
@@ -144,6 +148,28 @@ STORED: Final[Mapping[type[Event], tuple[Event, Data]]] = {
             "at": 1733524800.123,
         },
     ),
+    StepImported: (
+        StepImported(step=FETCH, outputs={"user": {"id": 3}}, at=AT),
+        {"step": "fetch", "outputs": {"user": {"id": 3}}, "at": 1733524800.123},
+    ),
+    RunResumed: (
+        RunResumed(owner="process 4711 on host", epoch=2, at=AT),
+        {"owner": "process 4711 on host", "epoch": 2, "at": 1733524800.123},
+    ),
+    AttemptLost: (
+        AttemptLost(instance=ITEM, attempt=1, error="lost", retry_at=AT, at=AT),
+        {
+            "instance": "fetch/3",
+            "attempt": 1,
+            "error": "lost",
+            "retry_at": 1733524800.123,
+            "at": 1733524800.123,
+        },
+    ),
+    ReportRejected: (
+        ReportRejected(instance=ITEM, attempt=1, epoch=1, outcome="succeeded", at=AT),
+        {"instance": "fetch/3", "attempt": 1, "epoch": 1, "outcome": "succeeded", "at": 1733524800.123},
+    ),
     AttemptStopped: (
         AttemptStopped(instance=ITEM, attempt=1, at=AT),
         {"instance": "fetch/3", "attempt": 1, "at": 1733524800.123},
@@ -192,6 +218,13 @@ def test_every_event_is_stored_as_it_always_was(event_type: type[Event]) -> None
 def test_what_was_encoded_decodes_without_the_way_through_text(event_type: type[Event]) -> None:
     event, _ = STORED[event_type]
     encoded = encode(event)
+    assert decode(encoded.type, encoded.schema, encoded.data) == event
+
+
+def test_a_fork_is_stored_with_its_parent() -> None:
+    event = RunCreated(run_id=RunId(2), flow=Flow(), max_workers=1, at=AT, parent=RunId(1), forked_from=FETCH)
+    encoded = encode(event)
+    assert encoded.data == {**created({}), "run_id": 2, "at": AT, "parent": 1, "forked_from": "fetch"}
     assert decode(encoded.type, encoded.schema, encoded.data) == event
 
 

@@ -9,6 +9,7 @@ from flowcore.ids import InstanceId
 from flowcore.model import OnError
 from flowcore.run.events import (
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
@@ -18,17 +19,20 @@ from flowcore.run.events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    ReportRejected,
     RetryAbandoned,
     RunContinued,
     RunCreated,
     RunFailed,
     RunLevelEvent,
     RunPaused,
+    RunResumed,
     RunStarted,
     RunStopped,
     RunStopRequested,
     RunSucceeded,
     StepEvent,
+    StepImported,
     StepSkipped,
 )
 from flowcore.run.evolve import fold
@@ -43,8 +47,12 @@ from tests.builders import (
     created,
     failed,
     fanned,
+    imported,
     joined,
+    lost,
     met,
+    rejected,
+    resumed,
     skipped,
     started,
     step,
@@ -71,6 +79,13 @@ RUN_SCRIPTS: Final[Mapping[RunRow, Script]] = {
     (RunStatus.NEW, RunCreated, RunStatus.QUEUED): (created(),),
     (RunStatus.QUEUED, RunStarted, RunStatus.RUNNING): begun(),
     (RunStatus.QUEUED, RunStopped, RunStatus.STOPPED): (created(), RunStopped(at=T1)),
+    (RunStatus.RUNNING, RunResumed, RunStatus.RUNNING): (*begun(step("a")), resumed()),
+    (RunStatus.RUNNING, ReportRejected, RunStatus.RUNNING): (*begun(step("a")), rejected("a")),
+    (RunStatus.PAUSED, RunResumed, RunStatus.PAUSED): (*begun(step("a")), PAUSE, resumed()),
+    (RunStatus.PAUSED, ReportRejected, RunStatus.PAUSED): (*begun(step("a")), PAUSE, rejected("a")),
+    (RunStatus.SUCCEEDED, ReportRejected, RunStatus.SUCCEEDED): (*begun(), RunSucceeded(at=T2), rejected("a")),
+    (RunStatus.FAILED, ReportRejected, RunStatus.FAILED): (*begun(), RunFailed(at=T2), rejected("a")),
+    (RunStatus.STOPPED, ReportRejected, RunStatus.STOPPED): (created(), RunStopped(at=T1), rejected("a")),
     (RunStatus.RUNNING, RunPaused, RunStatus.PAUSED): (*begun(step("a")), PAUSE),
     (RunStatus.RUNNING, RunStopRequested, RunStatus.RUNNING): (*begun(step("a")), STOP),
     (RunStatus.RUNNING, RunSucceeded, RunStatus.SUCCEEDED): (*begun(), RunSucceeded(at=T2)),
@@ -114,6 +129,10 @@ STEP_SCRIPTS: Final[Mapping[StepRow, Script]] = {
         failed("b"),
         skipped("a", "step 'b' failed"),
     ),
+    (StepStatus.PENDING, StepImported, StepStatus.SUCCEEDED): (created(step("b"), step("a", "b")), imported("a")),
+    (StepStatus.READY, StepImported, StepStatus.SUCCEEDED): (created(step("a")), imported("a")),
+    (StepStatus.RUNNING, AttemptLost, StepStatus.RETRYING): (*ONE, started("a"), lost("a")),
+    (StepStatus.RUNNING, AttemptLost, StepStatus.FAILED): (*ONE, started("a"), lost("a", retry=None)),
     (StepStatus.READY, ConditionMet, StepStatus.READY): (*LOOKED_AT, met("a")),
     (StepStatus.READY, GuardFailed, StepStatus.FAILED): (*LOOKED_AT, unguarded("a")),
     (StepStatus.READY, FanOutStarted, StepStatus.RUNNING): (*FAN, fanned("a", 1)),
@@ -178,8 +197,10 @@ def test_every_status_has_a_row() -> None:
     assert set(STEP_TRANSITIONS) == set(StepStatus)
 
 
-def test_the_rows_of_terminal_statuses_are_empty_and_no_others() -> None:
-    assert {status for status, row in RUN_TRANSITIONS.items() if not row} == ENDED
+def test_terminal_statuses_lead_nowhere_and_no_others_do_so() -> None:
+    # What came too late is recorded there all the same.
+    assert {status for status, row in RUN_TRANSITIONS.items() if not {*row} - {ReportRejected}} == ENDED
+    assert {RUN_TRANSITIONS[status][ReportRejected] for status in ENDED} == ENDED
     assert {status for status, row in STEP_TRANSITIONS.items() if not row} == SETTLED
 
 

@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 import pytest
 from typing_extensions import override
 
+from flowcore.descent import Descent
 from flowcore.errors import CommandRejectedError, EventFormatError, RunNotFoundError, VersionConflictError
-from flowcore.ids import InstanceId, RunId
+from flowcore.ids import InstanceId, RunId, StepName
 from flowcore.model import Flow
-from flowcore.ports import Append, Recorded
-from flowcore.run.commands import PauseRun, ReportSuccess, Settle, StartAttempt, StartRun, StopRun
+from flowcore.ports import Append, Owner, Recorded
+from flowcore.run.commands import PauseRun, RejectReport, ReportSuccess, Settle, StartAttempt, StartRun, StopRun
 from flowcore.run.events import (
     AttemptStarted,
     AttemptSucceeded,
     Event,
+    ReportRejected,
     RunCreated,
     RunPaused,
     RunStarted,
@@ -22,14 +24,15 @@ from flowcore.run.events import (
     RunSucceeded,
 )
 from flowcore.run.machine import RunStatus
-from flowcore.service import RunSession, commit, create_run, load, request
+from flowcore.service import RunSession, commit, create_run, load, request, unfinished
 from flowcore.testing import MemoryEventLog
 from flowcore.values import Instant
-from tests.builders import T0, T1, T2, digest, flow_of, step
+from tests.builders import T0, T1, T2, digest, fails, flow_of, step
 
 NOW = Instant(1733524800.1239)
 ONE = flow_of(step("a"))
 A = InstanceId("a")
+FIRST_OWNER, SECOND_OWNER = Owner("1", "process 1"), Owner("2", "process 2")
 
 
 class BusyLog(MemoryEventLog):
@@ -255,7 +258,7 @@ class TestCommit:
         # The start is refused and the pause adds nothing: the stop came first.
         assert commit(log, [first, second]) == ((second, [RunPaused(at=T1)]),)
         assert first.state.stop_requested
-        assert (first.rebased, second.rebased) == (True, False)
+        assert (first.foreign, second.foreign) == ([RunStopRequested(reason="stopped", at=T1)], [])
         assert (first.staged, log.version(first.run_id)) == ([], 3)
         assert digest(first.state) == digest(load(log, first.run_id))
 
@@ -289,3 +292,81 @@ class TestCommit:
         log.arm()
         with pytest.raises(VersionConflictError, match="changing too fast to be driven"):
             commit(log, [session])
+
+
+class TestOwnership:
+    """One owner at a time: what is appended with an epoch that is over is refused, and recorded as rejected."""
+
+    @staticmethod
+    def driven(log: MemoryEventLog) -> RunSession:
+        run_id = create_run(log, flow_of(step("a"), step("b")), at=NOW)
+        session = RunSession(log, run_id, log.claim(run_id, FIRST_OWNER, now=T0, ttl_s=10.0))
+        session.execute(StartRun(at=T0))
+        session.execute(StartAttempt(instance=A, at=T0))
+        commit(log, [session])
+        return session
+
+    def test_a_fenced_session_appends_nothing_and_its_reports_are_rejected(self) -> None:
+        log = MemoryEventLog()
+        first, other = self.driven(log), self.driven(log)
+        log.claim(first.run_id, SECOND_OWNER, now=T0, ttl_s=10.0, over=FIRST_OWNER.id)
+        for session in (first, other):
+            session.execute(ReportSuccess(instance=A, attempt=1, outputs={"x": 1}, at=T1))
+            session.execute(StartAttempt(instance=InstanceId("b"), at=T1))
+        (done,) = commit(log, [first, other])
+        assert done[0] is other
+        assert (first.fenced, other.fenced, first.staged) == (True, False, [])
+        assert events_of(log, first.run_id)[-2:] == [
+            AttemptStarted(instance=A, attempt=1, at=T0),
+            ReportRejected(instance=A, attempt=1, epoch=1, outcome="succeeded", at=T1),
+        ]
+
+    def test_a_report_that_comes_after_that_is_rejected_too(self) -> None:
+        log = MemoryEventLog()
+        session = self.driven(log)
+        log.claim(session.run_id, SECOND_OWNER, now=T0, ttl_s=10.0, over=FIRST_OWNER.id)
+        session.reject(log, fails("a"))
+        assert events_of(log, session.run_id)[-1] == ReportRejected(
+            instance=A, attempt=1, epoch=1, outcome="failed", at=T1
+        )
+
+    def test_what_others_ask_for_is_taken_in(self) -> None:
+        log = MemoryEventLog()
+        session = self.driven(log)
+        request(log, session.run_id, PauseRun(at=T1))
+        session.refresh(log)
+        assert session.foreign == [RunPaused(at=T1)]
+        assert session.state.status is RunStatus.PAUSED
+
+    def test_while_something_is_staged_the_commit_finds_it_out(self) -> None:
+        log = MemoryEventLog()
+        session = self.driven(log)
+        request(log, session.run_id, PauseRun(at=T1))
+        session.execute(StopRun(at=T1))
+        session.refresh(log)
+        assert session.foreign == []
+        commit(log, [session])
+        assert session.foreign == [RunPaused(at=T1)]
+        assert events_of(log, session.run_id)[-1] == RunStopRequested(reason="stopped", at=T1)
+
+
+class TestUnfinished:
+    """The runs that somebody may have to go on with."""
+
+    def test_those_that_have_not_ended_oldest_first(self) -> None:
+        log = MemoryEventLog()
+        queued, stopped, rejected, late = (create_run(log, ONE, at=NOW) for _ in range(4))
+        for run_id in (stopped, rejected):
+            request(log, run_id, StopRun(at=T1))
+        for run_id in (rejected, late):
+            request(log, run_id, RejectReport(instance=A, attempt=1, epoch=1, outcome="failed", at=T2))
+        assert unfinished(log) == [queued, late]
+        assert unfinished(MemoryEventLog()) == []
+
+
+def test_a_run_that_goes_on_from_another_takes_its_outputs_over() -> None:
+    log = MemoryEventLog()
+    descent = Descent(parent=RunId(7), forked_from=None, imports={StepName("a"): {"x": 1}})
+    run_id = create_run(log, ONE, at=NOW, descent=descent)
+    state = load(log, run_id)
+    assert (state.parent, state.outputs) == (RunId(7), {"a": {"x": 1}})

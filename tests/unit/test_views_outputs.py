@@ -10,7 +10,22 @@ from flowcore.run.events import Event, RunStopRequested, RunSucceeded
 from flowcore.secrets import reference
 from flowcore.values import Json
 from flowcore.views.outputs import OutputsView
-from tests.builders import T1, T2, begun, broken, failed, fanned, joined, recorded, skipped, started, step, succeeded
+from tests.builders import (
+    T1,
+    T2,
+    begun,
+    broken,
+    created,
+    failed,
+    fanned,
+    imported,
+    joined,
+    recorded,
+    skipped,
+    started,
+    step,
+    succeeded,
+)
 
 
 def viewed(*events: Event) -> OutputsView:
@@ -147,3 +162,8 @@ class TestFolding:
     def test_the_bytes_are_compact_json_in_utf_8(self) -> None:
         run = begun(step("ü", outputs=("v",)))
         assert viewed(*run, started("ü"), succeeded("ü", {"v": ["ä", 1]})).encode().decode() == '{"ü":{"v":["ä",1]}}'
+
+
+def test_what_was_taken_over_is_shown_like_the_rest() -> None:
+    run = (created(step("a", outputs=("x",))), imported("a", {"x": reference("token")}))
+    assert outputs(*run) == {"a": {"x": "***"}}

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Sequence
 
+import attrs
 import pytest
 
+from flowcore.ids import RunId
 from flowcore.model import OnError
 from flowcore.run.events import (
     Event,
@@ -20,6 +22,7 @@ from flowcore.run.events import (
 from flowcore.run.machine import RunStatus, StepStatus
 from flowcore.views.status import STATE_WORDS, StateWord, StatusDocument, StatusView, StepDocument, StepReport
 from tests.builders import (
+    LOST,
     RUN,
     T0,
     T1,
@@ -30,9 +33,13 @@ from tests.builders import (
     created,
     failed,
     fanned,
+    imported,
     joined,
+    lost,
     met,
     recorded,
+    rejected,
+    resumed,
     skipped,
     started,
     step,
@@ -396,3 +403,26 @@ class TestReport:
         for each in recorded([*begun(step("a")), started("a"), succeeded("a")])[3:]:
             view.evolve(each)
         assert (before.steps["a"].state, view.report().steps["a"].state) == ("running", "succeeded")
+
+
+class TestTakeover:
+    """A run that another program goes on with, and one that goes on from another run."""
+
+    def test_a_lost_attempt_leaves_the_step_running_with_a_note(self) -> None:
+        run = (*begun(step("a")), started("a"), resumed(), lost("a"))
+        assert status(*run)["steps"]["a"] == shown("running", T0, notes=[LOST])
+        assert status(*run, started("a", 2), succeeded("a", attempt=2))["steps"]["a"] == shown("succeeded", T0, T1)
+
+    def test_a_step_whose_last_attempt_was_lost_has_failed(self) -> None:
+        run = (*begun(step("a")), started("a"), resumed(), lost("a", retry=None))
+        assert status(*run)["steps"]["a"] == shown("failed", T0, T1, notes=[LOST])
+
+    def test_what_was_reported_too_late_shows_nowhere(self) -> None:
+        run = (*begun(step("a")), started("a"), resumed(), lost("a"), started("a", 2))
+        assert status(*run, rejected("a")) == status(*run)
+
+    def test_what_was_taken_over_has_succeeded(self) -> None:
+        born = attrs.evolve(created(step("a", outputs=("x",)), step("b", "a")), parent=RunId(7))
+        shows = status(born, imported("a", {"x": 1}))
+        assert shows["steps"]["a"] == shown("succeeded", None, T0, notes=["taken over from run 7"], outputs=["x"])
+        assert (shows["completed_steps"], shows["total_steps"]) == (1, 2)

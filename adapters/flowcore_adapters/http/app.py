@@ -14,7 +14,7 @@ from .guard import Guard, GuardSettings
 from .health import HealthResource
 from .shortcut import Shortcut
 from .view_cache import ViewCache
-from .view_resource import ViewResource
+from .view_resource import OwnRun, ViewResource
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -54,12 +54,12 @@ class _Request(falcon.Request):
             self.method = _NEVER_ROUTED
 
 
-def routes(log: EventLog, *, threads: int = THREADS) -> tuple[Route, ...]:
+def routes(log: EventLog, *, threads: int = THREADS, own: OwnRun | None = None) -> tuple[Route, ...]:
     """Return everything that can be asked of *log*."""
     cache = ViewCache(log)
     admission = Admission(threads)
-    status = ViewResource(log, cache, admission, "status", empty=b'{"status":"no-runner"}')
-    outputs = ViewResource(log, cache, admission, "outputs", empty=b"{}")
+    status = ViewResource(log, cache, admission, "status", empty=b'{"status":"no-runner"}', own=own)
+    outputs = ViewResource(log, cache, admission, "outputs", empty=b"{}", own=own)
     return (
         Route("/healthz", HealthResource(log), Scope.OPEN),
         Route("/status", status, Scope.READ),
@@ -67,13 +67,16 @@ def routes(log: EventLog, *, threads: int = THREADS) -> tuple[Route, ...]:
     )
 
 
-def create_app(log: EventLog, *, guard: GuardSettings | None = None, threads: int = THREADS) -> "WSGIApplication":
+def create_app(
+    log: EventLog, *, guard: GuardSettings | None = None, threads: int = THREADS, own: OwnRun | None = None
+) -> "WSGIApplication":
     """Return the application over *log*.
 
     Args:
         log: Where the runs are; this process or others may be driving them.
         guard: What the guard lets through; only local names without a token when None.
         threads: How many threads the server has; without more than four, no request may wait for news.
+        own: The one run that "the most recent run" means, whatever else is recorded: for a server beside a run.
     """
     application = falcon.App(request_type=_Request)
     errors.install(application)
@@ -81,7 +84,7 @@ def create_app(log: EventLog, *, guard: GuardSettings | None = None, threads: in
     application.req_options.keep_blank_qs_values = True
     application.req_options.auto_parse_qs_csv = False
     application.req_options.strip_url_path_trailing_slash = False
-    table = routes(log, threads=threads)
+    table = routes(log, threads=threads, own=own)
     for route in table:
         application.add_route(route.path, route.resource)
     views = {route.path: route.resource for route in table if isinstance(route.resource, ViewResource)}

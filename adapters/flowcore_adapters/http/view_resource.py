@@ -2,7 +2,8 @@
 
 import time
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import falcon
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 GONE: Final = "flowcore.gone"
 """In the WSGI environment of a server that knows: a function that tells whether nobody wants the answer any more."""
+OwnRun: TypeAlias = Callable[[], RunId | None]
+"""Tells which run a server stands beside; None while there is none yet."""
 _LOOK_S: Final = 0.5
 """How often, in seconds, a request that waits looks whether it still should."""
 
@@ -26,13 +29,16 @@ _LOOK_S: Final = 0.5
 class ViewResource:
     """One family's view: of the most recent run, of a named one, as it was, or as soon as there is news."""
 
-    def __init__(self, log: EventLog, cache: ViewCache, admission: Admission, family: str, *, empty: bytes) -> None:
+    def __init__(
+        self, log: EventLog, cache: ViewCache, admission: Admission, family: str, *, empty: bytes, own: OwnRun | None
+    ) -> None:
         """Show the view *family* of the runs in *log*; *empty* is the answer while there is no run at all."""
         self._log = log
         self._cache = cache
         self._admission = admission
         self._family = family
         self._empty = empty
+        self._own = own
         self._latest: tuple[int, Page] | None = None
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
@@ -74,11 +80,17 @@ class ViewResource:
         if query.at is not None:
             return self._cache.past(self._family, self._newest_at(query.at) if run_id is None else run_id, query.at)
         if run_id is None:
-            newest = self._log.runs(limit=1)
-            if not newest:
+            run_id = self._newest()
+            if run_id is None:
                 return None
-            run_id = newest[0]
         return self._cache.page(self._family, run_id)
+
+    def _newest(self) -> RunId | None:
+        """Return the most recent run, or the own one; None when there is none."""
+        if self._own is not None:
+            return self._own()
+        newest = self._log.runs(limit=1)
+        return newest[0] if newest else None
 
     def _newest_at(self, position: int) -> RunId:
         """Return the run that was the most recent one when the log was at *position*.
@@ -86,9 +98,9 @@ class ViewResource:
         Raises:
             RunNotFoundError: There was none yet.
         """
-        newest = self._log.runs(limit=1)
-        if newest and self._created_at(newest[0]) <= position:
-            return newest[0]
+        newest = self._newest()
+        if newest is not None and (self._own is not None or self._created_at(newest) <= position):
+            return newest
         # Ids grow with time, and so with the log.
         earlier = sorted(self._log.runs())
         count = bisect_right(earlier, position, key=self._created_at)

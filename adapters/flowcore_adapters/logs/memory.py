@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from flowcore.errors import LogError
 from flowcore.ids import RunId
-from flowcore.ports import Append, Recorded
-from flowcore.testing import MemoryEventLog
+from flowcore.memory_log import MemoryEventLog
+from flowcore.ports import Append, Owner, Ownership, Recorded, Requests
+from flowcore.values import Instant
 
 
 class SharedMemoryEventLog:
@@ -18,6 +19,7 @@ class SharedMemoryEventLog:
         self._log = MemoryEventLog()
         self._lock = threading.Lock()
         self._moved = threading.Condition(self._lock)
+        self._requested = threading.Condition(self._lock)
         self._waiting = 0
         self._closed = False
 
@@ -30,6 +32,8 @@ class SharedMemoryEventLog:
             position = self._log.append(*appends)
             if self._waiting:
                 self._moved.notify_all()
+            if any(not append.epoch for append in appends):
+                self._requested.notify_all()
         return position
 
     def read(self, run_id: RunId, *, after: int = 0) -> Iterator[Recorded]:
@@ -69,8 +73,41 @@ class SharedMemoryEventLog:
                 self._waiting -= 1
             return self._log.position()
 
+    def claim(self, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
+        """Make *owner* the one who drives *run_id* (see `EventLog.claim`)."""
+        with self._lock:
+            return self._log.claim(run_id, owner, now=now, ttl_s=ttl_s, over=over)
+
+    def renew(self, owner: Owner, *, now: Instant, ttl_s: float) -> None:
+        """Let the lease of *owner* last until *ttl_s* seconds after *now*."""
+        with self._lock:
+            self._log.renew(owner, now=now, ttl_s=ttl_s)
+
+    def release(self, owner: Owner, *run_ids: RunId) -> None:
+        """Let go of *run_ids*."""
+        with self._lock:
+            self._log.release(owner, *run_ids)
+
+    def ownership(self, run_id: RunId) -> Ownership:
+        """Return who drives *run_id*."""
+        with self._lock:
+            return self._log.ownership(run_id)
+
+    def requests(self, after: int, timeout_s: float) -> Requests:
+        """Block until somebody who is no owner has appended past *after* (see `EventLog.requests`)."""
+        deadline = time.monotonic() + timeout_s
+        with self._requested:
+            while not (found := self._log.requests(after, 0.0)).run_ids:
+                remaining_s = deadline - time.monotonic()
+                if self._closed:
+                    raise LogError("the event log is closed")
+                if remaining_s <= 0 or not self._requested.wait(remaining_s):
+                    break
+            return found
+
     def close(self) -> None:
         """Wake whoever waits; nothing can be appended afterwards."""
         with self._lock:
             self._closed = True
             self._moved.notify_all()
+            self._requested.notify_all()

@@ -115,6 +115,11 @@ class ActiveRun:
         for attempt in self._attempts.values():
             attempt.cancel.cancel()
 
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt is in the air."""
+        return bool(self._attempts)
+
     def overdue(self, now: float) -> list[Attempt]:
         """Return the attempts in the air whose deadline is over."""
         return [attempt for attempt in self._attempts.values() if attempt.deadline <= now]

@@ -52,6 +52,10 @@ class RunContext:
         run = self._base["run"]
         self._base["run"] = {**run, "started_at": at} if isinstance(run, dict) else run
 
+    def follow(self, state: RunState) -> None:
+        """Show the outputs of *state* from here on: the run was folded anew."""
+        self._outputs = self._base["flows"] = state.outputs
+
     def roots(self, instance: InstanceState, plan: StepPlan, item: Json = None) -> Mapping[str, Json]:
         """Return the roots for one instance of the step of *plan*, secrets revealed."""
         if instance.item == _NO_ITEM and not self.redactor:

@@ -34,9 +34,16 @@ class Adopt:
 
 
 @attrs.frozen
+class Noticed:
+    """Somebody else has appended something for these runs."""
+
+    run_ids: tuple[RunId, ...]
+
+
+@attrs.frozen
 class Close:
     """The end of the loop."""
 
 
-Item: TypeAlias = Request | Adopt | Close | None
+Item: TypeAlias = Request | Adopt | Noticed | Close | None
 """What comes from outside; None only rouses the loop's thread."""

@@ -13,6 +13,7 @@ from flowcore.ports import EventLog
 from flowcore.run.commands import StopRun
 from flowcore.run.events import (
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
@@ -34,7 +35,8 @@ from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.registry import Registry, load_registry
 
 from .context import read_secrets
-from .engine import GRACE_S, Engine
+from .engine import Engine
+from .turn import GRACE_S
 
 OnStatus: TypeAlias = Callable[[str, str], None]
 """Told of each step and the state it has come to, after that is recorded."""
@@ -229,7 +231,10 @@ def _step_and_state(event: Event) -> tuple[str, str] | None:
         case FanOutSucceeded(step=name):
             return name, "succeeded"
         case (
-            AttemptFailed(instance=name, retry_at=None) | AttemptStopped(instance=name) | RetryAbandoned(instance=name)
+            AttemptFailed(instance=name, retry_at=None)
+            | AttemptLost(instance=name, retry_at=None)
+            | AttemptStopped(instance=name)
+            | RetryAbandoned(instance=name)
         ):
             return name, "failed"
         case FanOutFailed(step=name) | GuardFailed(step=name):

@@ -10,11 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
-from flowcore.ids import RunId
-from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.registry import Registry
 from flowcore_cli.main import COMMANDS, main
-from flowcore_cli.server import OwnRunLog
 from flowcore_cli.storage import log_path
 
 ROOT = Path(__file__).parents[3]
@@ -241,21 +238,3 @@ def test_an_interrupt_outside_a_run_ends_with_130(here: Path, monkeypatch: pytes
 def test_the_log_is_where_the_user_says(here: Path) -> None:
     assert log_path(None) == here / "state" / "flowcore" / "flowcore.db"
     assert log_path("x.db") == Path("x.db")
-
-
-def test_the_own_run_comes_first_in_its_log() -> None:
-    log = SharedMemoryEventLog()
-    own = OwnRunLog(log)
-    assert own.runs() == ()
-    own.own = RunId(5)
-    assert own.runs() == (RunId(5),)
-    assert own.runs(limit=1) == (RunId(5),)
-    assert (own.version(RunId(5)), own.position(), list(own.read(RunId(5))), own.wait(0, 0.0), own.append()) == (
-        0,
-        0,
-        [],
-        0,
-        0,
-    )
-    own.close()
-    assert log.position() == 0

@@ -1,5 +1,6 @@
 """The embedded event log: one SQLite file, which several threads and processes may use at the same time."""
 
-from .log import Durability, SqliteEventLog
+from .log import SqliteEventLog
+from .writing import Durability
 
 __all__ = ["Durability", "SqliteEventLog"]

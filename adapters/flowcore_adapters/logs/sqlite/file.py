@@ -5,15 +5,18 @@ import sqlite3
 import stat
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from flowcore.errors import LogError
 
 APPLICATION_ID: Final = 0x666C6F77
 """Marks the file as ours ("flow"), for us and for `file(1)`."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """The version of the tables, in `user_version`."""
 BUSY_TIMEOUT_S: Final = 10.0
 """How long to wait for other processes, in seconds."""
@@ -30,15 +33,39 @@ _SCHEMA: Final = (
         type TEXT NOT NULL,
         schema INTEGER NOT NULL,
         data TEXT NOT NULL,
+        epoch INTEGER NOT NULL DEFAULT 0,
         UNIQUE (run_id, version)
     )""",
     # What `version` and `runs` need, so that neither walks the events; `created` is the position of the first event.
     """CREATE TABLE runs (
         run_id INTEGER PRIMARY KEY,
         created INTEGER NOT NULL,
-        version INTEGER NOT NULL
+        version INTEGER NOT NULL,
+        epoch INTEGER NOT NULL DEFAULT 0,
+        owner TEXT
     )""",
     f"PRAGMA application_id = {APPLICATION_ID}",
+)
+_UPGRADES: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
+    {
+        1: (
+            "ALTER TABLE events ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE runs ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE runs ADD COLUMN owner TEXT",
+        ),
+    }
+)
+"""What brings a file of an older schema to the next one."""
+_ALWAYS: Final = (
+    # What others than a run's owner have appended is what owners look for.
+    "CREATE INDEX IF NOT EXISTS requests ON events (position) WHERE epoch = 0",
+    """CREATE TABLE IF NOT EXISTS owners (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        expires REAL NOT NULL
+    )""",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
@@ -105,24 +132,26 @@ def _create(path: Path) -> None:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
-    if _is_empty(connection, path):
-        # Another process may be creating it at this moment: look again under the lock.
+    if _schema(connection, path) != SCHEMA_VERSION:
+        # Another process may be at it at this moment: look again under the lock.
         connection.execute("BEGIN IMMEDIATE")
-        if _is_empty(connection, path):
-            for statement in _SCHEMA:
+        schema = _schema(connection, path)
+        if schema != SCHEMA_VERSION:
+            steps = [_UPGRADES[version] for version in range(schema, SCHEMA_VERSION)] if schema else [_SCHEMA]
+            for statement in (*chain.from_iterable(steps), *_ALWAYS):
                 connection.execute(statement)
         connection.execute("COMMIT")
     _use_write_ahead_log(connection, path)
 
 
-def _is_empty(connection: sqlite3.Connection, path: Path) -> bool:
-    """Tell whether the database is still without anything; refuse what is neither that nor a log for this version."""
+def _schema(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the schema version of the file, 0 when it is empty; refuse what is no log for this version."""
     application, schema, tables = (
         connection.execute(question).fetchone()[0]
         for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema")
     )
     if (application, schema, tables) == (0, 0, 0):
-        return True
+        return 0
     if application != APPLICATION_ID:
         raise LogError(f"{path}: this SQLite database is not a flowcore log")
     if schema > SCHEMA_VERSION:
@@ -130,7 +159,9 @@ def _is_empty(connection: sqlite3.Connection, path: Path) -> bool:
             f"{path}: written by a newer version of flowcore"
             f" (log schema {schema}; this one reads up to {SCHEMA_VERSION})"
         )
-    return False
+    if schema < 1:
+        raise LogError(f"{path}: the file is damaged: it is marked as a flowcore log, but not with its version")
+    return int(schema)
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
@@ -148,3 +179,9 @@ def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
             if mode != "wal":
                 raise LogError(f"{path}: its file system does not support write-ahead logging (mode {mode!r})")
             return
+
+
+def number(connection: sqlite3.Connection, query: str, *parameters: int) -> int:
+    """Return the number that *query* gives; 0 when it gives no row."""
+    row: tuple[int] | None = connection.execute(query, parameters).fetchone()
+    return 0 if row is None else row[0]

@@ -1,4 +1,4 @@
-"""The log itself: a queue of writers whose appends share transactions, readers that hold none, and those who wait."""
+"""The log itself: a writer, readers that hold no transaction, and those who wait."""
 
 import sqlite3
 import threading
@@ -6,66 +6,33 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-import attrs
-
-from flowcore.codec import decode, encode, from_json, to_json
-from flowcore.errors import EventFormatError, LogError, VersionConflictError
+from flowcore.codec import decode, from_json
+from flowcore.errors import EventFormatError, LogError, RunNotFoundError
 from flowcore.ids import RunId
-from flowcore.ports import Append, Recorded
-from flowcore.run.events import Event
+from flowcore.ports import Append, Owner, Ownership, Recorded, Requests
+from flowcore.values import Instant
 
-from .file import connect, explain, prepare
-
-Durability: TypeAlias = Literal["full", "relaxed"]
-"""What an acknowledged event survives: both `kill -9`; only "full" a power failure."""
+from . import owners
+from .file import connect, explain, number, prepare
+from .writing import POSITION, Durability, Writer, payload
 
 POLL_S: Final = 0.05
 """How soon, in seconds, the appends of other processes are noticed."""
 
-_SYNCHRONOUS: Final[dict[Durability, str]] = {"full": "FULL", "relaxed": "NORMAL"}
 _CHUNK: Final = 256
 """How many rows are read at a time: a slow reader must hold neither many of them nor a transaction."""
 _IDLE_READERS: Final = 8
-_MAX_JOURNAL_BYTES: Final = 64 * 1024 * 1024
 _MAX_INTEGER: Final = 2**63 - 1
-_MAX_CHARACTERS: Final = 200_000_000
-"""The longest payload: up to 800 MB as UTF-8, where SQLite ends at 1,000 MB. One caller's must not spoil a group."""
-
-_POSITION: Final = "SELECT coalesce(max(position), 0) FROM events"
 _VERSION: Final = "SELECT version FROM runs WHERE run_id = ?"
 _RUNS: Final = "SELECT run_id FROM runs ORDER BY run_id DESC LIMIT ?"
 # As bytes: text that is not UTF-8 would otherwise fail in the driver, which cannot say which row it is.
 _READ: Final = (
-    "SELECT position, version, type, schema, CAST(data AS BLOB) FROM events"
+    "SELECT position, version, epoch, type, schema, CAST(data AS BLOB) FROM events"
     " WHERE run_id = ? AND version > ? ORDER BY version LIMIT ?"
 )
-_INSERT: Final = "INSERT INTO events (position, run_id, version, at, type, schema, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_MOVE: Final = (
-    "INSERT INTO runs (run_id, created, version) VALUES (?, ?, ?)"
-    " ON CONFLICT (run_id) DO UPDATE SET version = excluded.version"
-)
-
-_Payload: TypeAlias = tuple[float, str, int, str]
-"""What is stored of an event, apart from where: at, type, schema, data."""
-_Row: TypeAlias = tuple[int, RunId, int, float, str, int, str]
-
-
-@attrs.define(eq=False)
-class _Request:
-    """One caller's append on its way through the queue.
-
-    Attributes:
-        payloads: The events of each of *appends*.
-        position: The answer, once *done*, unless there is an *error*.
-    """
-
-    appends: Sequence[Append]
-    payloads: Sequence[Sequence[_Payload]]
-    position: int = 0
-    error: LogError | None = None
-    done: bool = False
+_REQUESTS: Final = "SELECT position, run_id FROM events WHERE epoch = 0 AND position > ? ORDER BY position"
 
 
 class SqliteEventLog:
@@ -84,14 +51,10 @@ class SqliteEventLog:
         """
         # Absolute: the directory may change, and names such as `:memory:` mean something to SQLite.
         self._path = Path(path).absolute()
-        self._synchronous = _SYNCHRONOUS[durability]
         prepare(self._path)
         self._closed = False
-        # Writing: whoever leads commits for all who are in the queue.
-        self._turn = threading.Condition()
-        self._queue: list[_Request] = []
-        self._leading = False
-        self._writer: sqlite3.Connection | None = None
+        self._writer = Writer(self._path, durability, self._committed)
+        self._over = threading.Event()
         # Reading.
         self._readers_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
@@ -111,27 +74,45 @@ class SqliteEventLog:
         for append in appends:
             if not _storable(append.run_id):
                 raise LogError(f"run id {append.run_id} is too large for the log")
-        request = _Request(appends, [[_payload(event) for event in append.events] for append in appends])
-        with self._turn:
-            self._queue.append(request)
-            try:
-                while self._leading and not request.done:
-                    self._turn.wait()
-            except BaseException:
-                # An interrupt: the caller takes it as not appended, so it must not be appended with the next one.
-                if request in self._queue:
-                    self._queue.remove(request)
-                raise
-            if not request.done:
-                self._leading = True
-                group, self._queue = self._queue, []
-            else:
-                group = []
-        if group:
-            self._lead(group)
-        if request.error is not None:
-            raise request.error
-        return request.position
+        payloads = [[payload(event) for event in append.events] for append in appends]
+        return self._writer.execute(lambda turn: turn.place(appends, payloads))
+
+    def claim(self, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
+        """Make *owner* the one who drives *run_id* (see `EventLog.claim`)."""
+        if not _storable(run_id):
+            raise RunNotFoundError(f"no run {run_id} in this log")
+        return self._writer.execute(lambda turn: owners.claim(turn, run_id, owner, now=now, ttl_s=ttl_s, over=over))
+
+    def renew(self, owner: Owner, *, now: Instant, ttl_s: float) -> None:
+        """Let the lease of *owner* last until *ttl_s* seconds after *now*."""
+        self._writer.execute(lambda turn: owners.renew(turn, owner, now + ttl_s))
+
+    def release(self, owner: Owner, *run_ids: RunId) -> None:
+        """Let go of *run_ids*."""
+        if run_ids:
+            self._writer.execute(lambda turn: owners.release(turn, owner, run_ids))
+
+    def ownership(self, run_id: RunId) -> Ownership:
+        """Return who drives *run_id*."""
+        found = None
+        if _storable(run_id):
+            with self._reader() as connection:
+                found = owners.ownership(connection, run_id)
+        return Ownership(None, 0) if found is None else found
+
+    def requests(self, after: int, timeout_s: float) -> Requests:
+        """Block until somebody who is no owner has appended past *after* (see `EventLog.requests`)."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with self._reader() as connection:
+                rows: list[tuple[int, int]] = connection.execute(_REQUESTS, (after,)).fetchall()
+            remaining_s = deadline - time.monotonic()
+            if rows or remaining_s <= 0:
+                position = rows[-1][0] if rows else after
+                return Requests(position, tuple(dict.fromkeys(RunId(run_id) for _, run_id in rows)))
+            # Polled like the position in `wait`, and for the same reason; an owner's own appends wake nobody.
+            if self._over.wait(min(remaining_s, POLL_S)):
+                raise LogError("the event log is closed")
 
     def read(self, run_id: RunId, *, after: int = 0) -> Iterator[Recorded]:
         """Yield the events of *run_id* whose version is above *after* (see `EventLog.read`).
@@ -145,9 +126,9 @@ class SqliteEventLog:
         more = True
         while more:
             with self._reader() as connection:
-                rows: list[tuple[int, int, str, int, bytes]]
+                rows: list[tuple[int, int, int, str, int, bytes]]
                 rows = connection.execute(_READ, (run_id, after, _CHUNK)).fetchall()
-            for position, version, type_, schema, data in rows:
+            for position, version, epoch, type_, schema, data in rows:
                 after += 1
                 if version != after:
                     raise EventFormatError(f"run {run_id}: event {after} is missing before position {position}")
@@ -155,7 +136,7 @@ class SqliteEventLog:
                     event = decode(type_, schema, from_json(data.decode()))
                 except ValueError as error:
                     raise EventFormatError(f"run {run_id}, position {position}: {error}") from error
-                yield Recorded(run_id, position, version, event)
+                yield Recorded(run_id, position, version, event, epoch)
             more = len(rows) == _CHUNK
 
     def version(self, run_id: RunId) -> int:
@@ -163,7 +144,7 @@ class SqliteEventLog:
         if not _storable(run_id):
             return 0
         with self._reader() as connection:
-            return _number(connection, _VERSION, run_id)
+            return number(connection, _VERSION, run_id)
 
     def position(self) -> int:
         """Return the position of the last event, whichever process appended it."""
@@ -173,9 +154,9 @@ class SqliteEventLog:
             connection = self._readers.pop()
         except IndexError:
             with self._reader() as connection:
-                return _number(connection, _POSITION)
+                return number(connection, POSITION)
         try:
-            return _number(connection, _POSITION)
+            return number(connection, POSITION)
         except sqlite3.Error as error:
             raise LogError(f"{self._path}: {explain(error)}") from error
         finally:
@@ -218,80 +199,22 @@ class SqliteEventLog:
             self._closed = True
             self._moved.notify_all()
             watcher, self._watcher = self._watcher, None
-        with self._turn:
-            while self._leading:
-                self._turn.wait()
-            writer, self._writer = self._writer, None
+        self._over.set()
+        self._writer.close()
         with self._readers_lock:
             readers, self._readers = self._readers, []
-        if writer is not None:
-            # So that the next one to open it has little to recover. PASSIVE waits for nobody; failing loses nothing.
-            with suppress(sqlite3.Error):
-                writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        for connection in (watcher, *readers, writer):
+        for connection in (watcher, *readers):
             if connection is not None:
                 with suppress(sqlite3.Error):
                     connection.close()
 
-    def _lead(self, group: Sequence[_Request]) -> None:
-        """Commit *group* and hand on the lead."""
-        position = 0
-        try:
-            position = self._commit(group)
-        except (sqlite3.Error, LogError) as error:
-            reason = explain(error) if isinstance(error, sqlite3.Error) else str(error)
-            for request in group:
-                request.error = LogError(f"{self._path}: nothing was appended: {reason}")
-                request.error.__cause__ = error
-        except BaseException:
-            # An interrupt: the others must not wait for ever.
-            for request in group:
-                request.error = LogError(f"{self._path}: the writer was interrupted")
-            raise
-        finally:
-            with self._turn:
-                for request in group:
-                    request.done = True
-                self._leading = False
-                self._turn.notify_all()
-            with self._moved:
-                if position > self._position:
-                    self._position = position
-                    if self._waiting:
-                        self._moved.notify_all()
-
-    def _commit(self, group: Sequence[_Request]) -> int:
-        """Append in one transaction what *group* asks for, answer each of them, and return the log's position."""
-        connection = self._open_writer()
-        try:
-            # Never deferred: a transaction that starts by reading fails when another process writes before it does.
-            connection.execute("BEGIN IMMEDIATE")
-            turn = _Turn(connection, _number(connection, _POSITION))
-            for request in group:
-                try:
-                    turn.place(request)
-                except VersionConflictError as error:  # its own affair: the others go on
-                    request.error = error
-            turn.write()
-            connection.execute("COMMIT")
-        except BaseException:
-            # On a full disk SQLite has rolled back already, and doing it again would raise.
-            if connection.in_transaction:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-            raise
-        return turn.position
-
-    def _open_writer(self) -> sqlite3.Connection:
-        """Return the connection of whoever leads."""
-        if self._closed:
-            raise LogError("the event log is closed")
-        if self._writer is None:
-            self._writer = connect(self._path)
-            self._writer.execute(f"PRAGMA synchronous = {self._synchronous}")
-            # The file beside it keeps the size of the largest burst otherwise.
-            self._writer.execute(f"PRAGMA journal_size_limit = {_MAX_JOURNAL_BYTES}")
-        return self._writer
+    def _committed(self, position: int) -> None:
+        """Wake whoever waits for what was committed here."""
+        with self._moved:
+            if position > self._position:
+                self._position = position
+                if self._waiting:
+                    self._moved.notify_all()
 
     @contextmanager
     def _reader(self) -> Generator[sqlite3.Connection]:
@@ -320,74 +243,13 @@ class SqliteEventLog:
         try:
             if self._watcher is None:
                 self._watcher = connect(self._path)
-            data_version = _number(self._watcher, "PRAGMA data_version")
+            data_version = number(self._watcher, "PRAGMA data_version")
             if data_version != self._data_version:
-                self._position = max(self._position, _number(self._watcher, _POSITION))
+                self._position = max(self._position, number(self._watcher, POSITION))
                 self._data_version = data_version
         except sqlite3.Error as error:
             raise LogError(f"{self._path}: {explain(error)}") from error
 
 
-@attrs.define
-class _Turn:
-    """A transaction: what it has read, and what it is going to write.
-
-    Attributes:
-        position: The position of the last event, those placed included.
-    """
-
-    _connection: sqlite3.Connection
-    position: int
-    _versions: dict[RunId, int] = attrs.field(factory=dict[RunId, int])
-    _first: dict[RunId, int] = attrs.field(factory=dict[RunId, int])
-    _rows: list[_Row] = attrs.field(factory=list[_Row])
-
-    def place(self, request: _Request) -> None:
-        """Give the events of *request* their places, all of them or none.
-
-        Raises:
-            VersionConflictError: One of the streams has moved on.
-        """
-        moved: dict[RunId, int] = {}
-        for append, payloads in zip(request.appends, request.payloads, strict=True):
-            run_id = append.run_id
-            version = moved.get(run_id, self._versions.get(run_id))
-            if version is None:
-                version = _number(self._connection, _VERSION, run_id)
-            if version != append.expected_version:
-                raise VersionConflictError(f"run {run_id} is at version {version}, not {append.expected_version}")
-            moved[run_id] = version + len(payloads)
-        self._versions |= moved
-        for append, payloads in zip(request.appends, request.payloads, strict=True):
-            run_id, position, version = append.run_id, self.position, append.expected_version
-            if payloads:
-                self._first.setdefault(run_id, position + 1)
-            self._rows += [
-                (position + index, run_id, version + index, *payload) for index, payload in enumerate(payloads, 1)
-            ]
-            self.position += len(payloads)
-        request.position = self.position
-
-    def write(self) -> None:
-        """Hand the rows to SQLite."""
-        self._connection.executemany(_INSERT, self._rows)
-        self._connection.executemany(_MOVE, [(run, first, self._versions[run]) for run, first in self._first.items()])
-
-
-def _payload(event: Event) -> _Payload:
-    """Return what is stored of *event*."""
-    encoded = encode(event)
-    data = to_json(encoded.data)
-    if len(data) > _MAX_CHARACTERS:
-        raise LogError(f"an event of {len(data)} characters is too large for the log")
-    return event.at, encoded.type, encoded.schema, data
-
-
 def _storable(number: int) -> bool:
     return -_MAX_INTEGER <= number <= _MAX_INTEGER
-
-
-def _number(connection: sqlite3.Connection, query: str, *parameters: int) -> int:
-    """Return the number that *query* gives; 0 when it gives no row."""
-    row: tuple[int] | None = connection.execute(query, parameters).fetchone()
-    return 0 if row is None else row[0]

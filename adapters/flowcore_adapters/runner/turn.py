@@ -1,0 +1,310 @@
+"""What a turn of the engine does: take in, decide, commit, act.
+
+A turn takes in everything that has come (finished attempts, requests, new runs), asks every run that it touched what is
+pending, and commits all that was decided in one go; only then is what was decided acted on.
+
+Sources that cannot block run on the loop itself; the others go to the pool. An attempt whose source ignores its
+deadline is given up after a grace: its thread is written off, its report, should it still come, is late and adds
+nothing.
+"""
+
+import heapq
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from math import inf
+from typing import Final, TypeAlias
+
+from flowcore.errors import CommandRejectedError, FencedError
+from flowcore.ids import InstanceId, RunId
+from flowcore.ports import Clock, EventLog, Owner
+from flowcore.run.commands import Command, ReportFailure, ResumeRun, Settle, StartAttempt, StartRun
+from flowcore.run.effects import Cancel, Consequences, Effect, Perform, Resolve, pending, wake_at
+from flowcore.run.events import Event
+from flowcore.service import commit
+
+from .active import ActiveRun
+from .inbox import Report
+from .perform import Attempt, look_at_guard, perform
+from .pool import Job, WorkerPool
+
+_LOG: Final = logging.getLogger("flowcore.run")
+GRACE_S: Final = 3.0
+"""How long after its deadline, or after it was cancelled, an attempt may still report by itself, in seconds."""
+_TURN: Final = 256
+"""How many steps of one run a turn starts at most, so that no run keeps the others waiting."""
+
+Listener: TypeAlias = Callable[[RunId, Sequence[Event]], None]
+
+
+class Turns:
+    """The runs of an engine and what happens to them; for one thread at a time, whichever leads.
+
+    Attributes:
+        runs: Those that are driven.
+        reports: What attempts have come to; any thread may leave one here.
+        touched: The runs to look at in the next turn.
+        fault: Why a run had to be left, or None.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        clock: Clock,
+        owner: Owner,
+        pool: WorkerPool,
+        *,
+        rouse: Callable[[float], None],
+        listener: Listener | None,
+    ) -> None:
+        """Append to *log* as *owner*; *rouse* is told of moments at which there must be a turn."""
+        self.runs: dict[RunId, ActiveRun] = {}
+        self.reports: deque[Report] = deque()
+        self.touched: dict[RunId, ActiveRun] = {}
+        self.fault: Exception | None = None
+        self._log = log
+        self._clock = clock
+        self._owner = owner
+        self._pool = pool
+        self._rouse = rouse
+        self._listener = listener
+        self._fenced: dict[RunId, ActiveRun] = {}
+        self._starved: dict[RunId, ActiveRun] = {}
+        self._alarms: list[tuple[float, RunId]] = []
+        self._next_look = inf
+
+    @property
+    def next_moment(self) -> float:
+        """When there must be a turn though nothing has come, on the monotonic clock; infinity for never."""
+        if not self._alarms:
+            return self._next_look
+        return min(self._next_look, self._clock.monotonic() + self._alarms[0][0] - self._clock.now())
+
+    def take_reports(self) -> None:
+        """Take in what the attempts in the air have come to."""
+        reports = self.reports
+        while reports:
+            report = reports.popleft()
+            run = self.runs.get(report.run_id)
+            command = report.command
+            if run is None:
+                self._take_late(report)
+            # An attempt that was given up has left the air: its place is free already, its report comes too late.
+            elif run.land(command.instance, command.attempt):
+                self._pool.finished()
+                run.session.execute(command)
+                self.touched[report.run_id] = run
+
+    def _take_late(self, report: Report) -> None:
+        """Have it recorded that somebody else's run was reported on from here."""
+        run = self._fenced.get(report.run_id)
+        if run is not None and run.land(report.command.instance, report.command.attempt):
+            self._pool.finished()
+            run.session.reject(self._log, report.command)
+            if not run.busy:
+                del self._fenced[report.run_id]
+
+    def adopt(self, run: ActiveRun) -> None:
+        """Drive *run* from here on."""
+        self.runs[run.run_id] = run
+        # What was asked before the run was driven from here has not been noticed.
+        run.session.refresh(self._log)
+        now = self._clock.now()
+        run.session.execute(ResumeRun(owner=self._owner.name, epoch=run.session.epoch, at=now))
+        run.session.execute(StartRun(at=now))
+        run.context.started(run.session.state.started_at)
+        self.touched[run.run_id] = run
+
+    def apply(self, run_id: RunId, command: Command) -> None:
+        """Decide *command*; a run that cannot do it now lets it pass."""
+        run = self.runs.get(run_id)
+        if run is not None:
+            with suppress(CommandRejectedError):
+                run.session.execute(command)
+            self.touched[run_id] = run
+
+    def refresh(self, run_ids: Iterable[RunId]) -> None:
+        """Take in what others have appended to *run_ids*."""
+        for run_id in run_ids:
+            run = self.runs.get(run_id)
+            if run is not None:
+                run.session.refresh(self._log)
+                self.touched[run_id] = run
+
+    def turn(self) -> None:
+        """Draw all consequences of what was taken in, commit them, and act on them."""
+        self._expire()
+        self._wake()
+        busy = tuple(self.touched.values())
+        self.touched.clear()
+        for run in busy:
+            self._advance(run)
+            self._set_alarm(run)
+        committed = {session.run_id: events for session, events in commit(self._log, [run.session for run in busy])}
+        for run in busy:
+            if run.session.fenced:
+                self._hand_over(run)
+                continue
+            self._hear(run, committed.get(run.run_id, ()))
+            self._dispatch(run)
+            if run.session.state.ended:
+                self._leave(run)
+        if self.touched:
+            self._rouse(0.0)
+
+    def _hear(self, run: ActiveRun, events: Sequence[Event]) -> None:
+        """Tell the listener of what has been appended to *run*: by others first, then from here."""
+        if run.session.foreign:
+            events = (*run.session.foreign, *events)
+            run.session.foreign = []
+            run.context.follow(run.session.state)
+            # What somebody else asked for is pending now.
+            self.touched[run.run_id] = run
+        try:
+            if self._listener is not None and events:
+                self._listener(run.run_id, events)
+        except Exception:  # noqa: BLE001 - somebody else's code: what it does wrong must not stop the runs
+            _LOG.exception("a listener failed")
+
+    def _leave(self, run: ActiveRun) -> None:
+        """Drive *run* no more."""
+        del self.runs[run.run_id]
+        self.touched.pop(run.run_id, None)
+        self._starved.pop(run.run_id, None)
+        run.ended.set()
+
+    def _hand_over(self, run: ActiveRun) -> None:
+        """Leave *run* to the program that has taken it over; only its late reports concern this one still."""
+        for attempt in run.take_outgoing():
+            run.land(attempt.instance, attempt.number)
+            self._pool.finished()
+        run.cancel_all()
+        if run.busy:
+            self._fenced[run.run_id] = run
+        self.fault = FencedError(f"run {run.run_id} was taken over by another program")
+        self._leave(run)
+
+    def _set_alarm(self, run: ActiveRun) -> None:
+        due = wake_at(run.session.state)
+        if due is not None and due != run.alarm:
+            run.alarm = due
+            heapq.heappush(self._alarms, (due, run.run_id))
+            self._rouse(self._clock.monotonic() + due - self._clock.now())
+
+    def _wake(self) -> None:
+        """Touch the runs whose retries are due and those that found the pool full."""
+        now = self._clock.now() if self._alarms else 0.0
+        while self._alarms and self._alarms[0][0] <= now:
+            run = self.runs.get(heapq.heappop(self._alarms)[1])
+            if run is not None:
+                run.alarm = None
+                self.touched[run.run_id] = run
+        if self._starved and self._pool.free:
+            self.touched.update(self._starved)
+            self._starved.clear()
+
+    def _advance(self, run: ActiveRun) -> None:
+        """Do what is pending for *run* as far as it can be done at once; the rest goes to the pool after the commit."""
+        session = run.session
+        begun = 0
+        while effects := pending(session.state, self._clock.now()):
+            if begun >= _TURN:
+                self.touched[run.run_id] = run
+                return
+            moved = sum(self._do(run, effect) for effect in effects)
+            for attempt in run.take_inline():
+                session.execute(perform(attempt, self._clock))
+            if not moved:
+                return
+            begun += moved
+
+    def _do(self, run: ActiveRun, effect: Effect) -> int:
+        """Perform one effect; return 1 when the run has moved by it."""
+        session = run.session
+        match effect:
+            case Perform(instance=instance):
+                plan = run.plan(instance)
+                if plan.source.blocking and not self._pool.reserve():
+                    self._starved[run.run_id] = run
+                    return 0
+                try:
+                    session.execute(StartAttempt(instance=instance, at=self._clock.now()))
+                except CommandRejectedError:
+                    # An effect of the same batch came first: a guard that failed may have halted the run.
+                    if plan.source.blocking:
+                        self._pool.finished()
+                    return 0
+                run.prepare(instance, plan, self._clock)
+            case Resolve(step=step):
+                session.execute(
+                    look_at_guard(
+                        session.state.step_of(session.state.instances[InstanceId(step)]), run.context, self._clock
+                    )
+                )
+            case Cancel(instance=instance):
+                self._cancel(run, instance)
+                return 0
+            case Consequences():
+                session.execute(Settle(at=self._clock.now()))
+        return 1
+
+    def _cancel(self, run: ActiveRun, instance: InstanceId) -> None:
+        attempt = run.cancel(instance)
+        if attempt is not None:
+            # From here on it has no more time than the grace.
+            attempt.deadline = min(attempt.deadline, self._clock.monotonic())
+            self._look_by(attempt.deadline + GRACE_S)
+
+    def _look_by(self, moment: float) -> None:
+        if moment < self._next_look:
+            self._next_look = moment
+            self._rouse(moment)
+
+    def _dispatch(self, run: ActiveRun) -> None:
+        jobs: list[Job] = []
+        for attempt in run.take_outgoing():
+            if run.started(attempt):
+                self._look_by(attempt.deadline + GRACE_S)
+                jobs.append(partial(self._perform, attempt))
+            else:
+                run.land(attempt.instance, attempt.number)
+                self._pool.finished()
+        if jobs:
+            self._pool.submit(jobs)
+            if len(jobs) > 1:
+                # One of them is taken by whoever leads; somebody must see to it that the others are not left waiting.
+                self._rouse(0.0)
+
+    def _perform(self, attempt: Attempt) -> None:
+        """Make *attempt*, in a thread of the pool."""
+        self.reports.append(Report(attempt.run_id, perform(attempt, self._clock)))
+
+    def _expire(self) -> None:
+        """Give up the attempts whose source has not answered a grace after it should have ended."""
+        if self._next_look == inf or self._next_look > self._clock.monotonic():
+            return
+        # The moment was only a lower bound: whoever it was set for has mostly ended long ago.
+        limit = self._clock.monotonic() - GRACE_S
+        for run in self.runs.values():
+            for attempt in run.overdue(limit):
+                self._give_up(run, attempt)
+        self._next_look = min((run.next_deadline() for run in self.runs.values()), default=inf) + GRACE_S
+
+    def _give_up(self, run: ActiveRun, attempt: Attempt) -> None:
+        run.cancel(attempt.instance)
+        run.land(attempt.instance, attempt.number)
+        self._pool.lose()
+        after = f"timeout after {attempt.plan.step.timeout_s:g} s"
+        run.session.execute(
+            ReportFailure(
+                instance=attempt.instance,
+                attempt=attempt.number,
+                code="timeout",
+                error=f"{after}; the source did not end and was given up",
+                at=self._clock.now(),
+                stopped=run.session.state.stop_requested,
+            )
+        )
+        self.touched[run.run_id] = run

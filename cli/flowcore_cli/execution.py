@@ -1,0 +1,202 @@
+"""What `run`, `resume`, `retry` and `fork` have in common: they drive one run, show it, and say what became of it."""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+
+import attrs
+import click
+
+from flowcore_cli.exits import RunFailedError, SignalError
+from flowcore_cli.output import OutputFile, print_whole
+from flowcore_cli.selection import recorded_log
+from flowcore_cli.storage import db_option, log_options, open_log, show_command
+
+if TYPE_CHECKING:
+    from flowcore.model import Flow
+    from flowcore.ports import EventLog
+    from flowcore_adapters.registry import Registry
+    from flowcore_cli.drive import Record
+    from flowcore_cli.records import RunRecord
+    from flowcore_cli.screens import Screen
+
+F = TypeVar("F", bound=Callable[..., Any])
+EXIT_CODES = "Exit codes: 0 the run succeeded, 1 it failed, 2 bad input or usage, 130 ended by Ctrl-C, 143 by SIGTERM."
+
+
+@attrs.frozen(kw_only=True)
+class RunOptions:
+    """What the options of these commands say.
+
+    Attributes:
+        recorded: Whether the command is about a run that is in the log already.
+    """
+
+    as_json: bool
+    output_file: str | None
+    quiet: bool
+    status_port: int | None
+    exit_when_done: bool
+    db: str | None
+    no_db: bool = False
+    durability: str = "full"
+    recorded: bool = False
+
+    def open(self) -> "closing[EventLog]":
+        """Open the log that the options mean; close it afterwards."""
+        if self.recorded:
+            return recorded_log(self.db)
+        return closing(open_log(self.db, no_db=self.no_db, durability=self.durability))
+
+
+@attrs.frozen
+class Plan:
+    """The run to drive.
+
+    Attributes:
+        record: Records it, or names the recorded one; called when all else is ready.
+    """
+
+    flow: "Flow"
+    record: "Record"
+
+
+Planner: TypeAlias = "Callable[[Registry, Callable[[], EventLog]], Plan]"
+"""Returns what to drive, given the sources and a function that opens the log. What cannot run is refused here."""
+
+
+def run_options(*, recorded: bool = False) -> Callable[[F], F]:
+    """Give a command these options, packed into its argument `options`; *recorded* is for one about a recorded run."""
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def packed(**given: object) -> object:
+            named = {field.name: given.pop(field.name) for field in attrs.fields(RunOptions) if field.name in given}
+            options = RunOptions(recorded=recorded, **cast("dict[str, Any]", named))
+            if options.exit_when_done and options.status_port is None:
+                raise click.UsageError("`--exit-when-done` goes with `--status-port`")
+            return command(options=options, **given)
+
+        where = db_option if recorded else log_options
+        result = where(packed)
+        for option in reversed(_OPTIONS):
+            result = option(result)
+        return cast("F", result)
+
+    return decorate
+
+
+_OPTIONS = (
+    click.option(
+        "-j", "--json", "as_json", is_flag=True, help="Print the outputs as JSON, and nothing else, on stdout."
+    ),
+    click.option(
+        "-o",
+        "--output-file",
+        type=click.Path(),
+        metavar="PATH",
+        help="Write the outputs as JSON to this file, whole or not at all, and print nothing on stdout.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing: no progress, no outputs, no summary."),
+    click.option(
+        "--status-port",
+        type=click.IntRange(0, 65535),
+        metavar="PORT",
+        help="Serve /status and /outputs on 127.0.0.1 at this port (0: any free one) until Ctrl-C.",
+    ),
+    click.option("--exit-when-done", is_flag=True, help="With --status-port: end with the run instead of serving on."),
+)
+max_workers_option = click.option(
+    "--max-workers",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="How many steps go on at once. Default: what the flow says, else 4.",
+)
+
+
+def execute(options: RunOptions, planner: Planner) -> None:
+    """Drive the run that *planner* gives, and end as it ended.
+
+    Raises:
+        RunFailedError: It did not succeed.
+        SignalError: A signal ended it.
+    """
+    from flowcore_adapters.registry import load_registry
+    from flowcore_cli.drive import Drive
+    from flowcore_cli.records import RunRecord
+    from flowcore_cli.signals import Signals
+
+    with ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        target = None if options.output_file is None else OutputFile(options.output_file)
+        registry = load_registry()
+        opened: list[EventLog] = []
+
+        def log() -> "EventLog":
+            if not opened:
+                opened.append(stack.enter_context(options.open()))
+            return opened[0]
+
+        plan = planner(registry, log)
+        server = own = None
+        if options.status_port is not None:
+            from flowcore_cli.server import OwnRun, start_server
+
+            own = OwnRun()
+            # Bound before anything is recorded: a port that is taken leaves no trace.
+            server = stack.enter_context(start_server(log(), options.status_port, own=own))
+            if not options.quiet:
+                click.echo(f"status at {server.url}/status", err=True)
+        screen = _screen(plan.flow, quiet=options.quiet, as_json=options.as_json)
+        drive = Drive(log(), registry, screen, signals, record=plan.record)
+        (run_id,) = drive.run_ids
+        if own is not None:
+            own.run_id = run_id
+        stopped_by = drive.run()
+        record = RunRecord(log(), run_id)
+        _print_outputs(record, target, as_json=options.as_json, quiet=options.quiet)
+        if not options.quiet:
+            from flowcore_cli.summary import summary_text
+
+            shown_by = None if options.no_db else show_command(run_id, options.db)
+            click.echo(summary_text(record, shown_by), err=True)
+        if stopped_by is not None and (server is None or record.state == "stopped"):
+            raise SignalError(stopped_by)
+        if server is not None and not options.exit_when_done and stopped_by is None:
+            if not options.quiet:
+                click.echo(f"serving on at {server.url} until Ctrl-C", err=True)
+            with suppress(SignalError):
+                server.join()
+        if record.state != "succeeded":
+            raise RunFailedError
+
+
+def _screen(flow: "Flow", *, quiet: bool, as_json: bool) -> "Screen":
+    from flowcore_cli.screens import PlainScreen, SilentScreen, TerminalScreen
+
+    terminal = sys.stderr.isatty()
+    if quiet or (as_json and not terminal):
+        return SilentScreen(speaks=not quiet)
+    names = [step.name for step in flow.steps]
+    if not terminal:
+        return PlainScreen(names, sys.stderr)
+    return TerminalScreen(names, ascii_only=not (sys.stderr.encoding or "").lower().startswith("utf"))
+
+
+def _print_outputs(record: "RunRecord", target: OutputFile | None, *, as_json: bool, quiet: bool) -> None:
+    from flowcore_cli.render import outputs_text, to_json
+
+    if target is not None:
+        target.write(to_json(record.outputs) + "\n")
+    elif as_json:
+        print_whole(to_json(record.outputs))
+    elif not quiet:
+        text = outputs_text(record.outputs, shorten=sys.stdout.isatty())
+        # Where people see both, a line stands between the outputs and what is said before and after them.
+        gap = sys.stderr.isatty() and sys.stdout.isatty()
+        if text:
+            click.echo(err=True, nl=gap)
+            print_whole(text)
+            click.echo(err=True, nl=gap)

@@ -1,0 +1,124 @@
+"""`flowcore-cli stop`, `pause` and `continue`: requests to whichever process drives the run, left in the log."""
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from flowcore_cli.exits import CommandError
+from flowcore_cli.selection import driver, find_run, recorded_log
+from flowcore_cli.storage import db_option
+
+if TYPE_CHECKING:
+    from flowcore.ids import RunId
+    from flowcore.ports import EventLog
+
+_PATIENCE_S: Final = 30.0
+"""How long `stop` waits for the run's end, in seconds: longer than any grace of its steps."""
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option("--reason", default="stopped by `flowcore-cli stop`", show_default=True, help="What is recorded.")
+@click.option("--no-wait", is_flag=True, help="End when the request is recorded, not when the run has ended.")
+@db_option
+def stop(*, run: str, reason: str, no_wait: bool, db: str | None) -> None:
+    """Stop RUN, whichever process drives it.
+
+    What is under way is cancelled, nothing new starts, and the run ends as `stopped`. RUN is an id as `runs` prints it,
+    or `latest`.
+    """
+    from flowcore.run.commands import StopRun
+    from flowcore.service import load, request
+    from flowcore_adapters.clock import SystemClock
+    from flowcore_adapters.runner.ownership import end_stopped, is_driven
+
+    clock = SystemClock()
+    with recorded_log(db) as log:
+        run_id = find_run(log, run, db)
+        request(log, run_id, StopRun(at=clock.now(), reason=reason))
+        if not is_driven(log, run_id, clock):
+            # Nobody would act on it.
+            end_stopped(log, run_id, clock)
+        state = load(log, run_id)
+        if not state.ended and not no_wait:
+            _wait(log, run_id)
+            state = load(log, run_id)
+        if state.ended:
+            over = "stopped" if state.status == "stopped" else f"over: it has {state.status}"
+            click.echo(f"run {run_id} is {over}", err=True)
+        elif no_wait:
+            click.echo(f"run {run_id} was asked to stop", err=True)
+        else:
+            raise CommandError(
+                f"run {run_id} was asked to stop {_PATIENCE_S:.0f} s ago and goes on still",
+                hint=f"driven by {driver(log, run_id) or 'nobody'}",
+            )
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@db_option
+def pause(*, run: str, db: str | None) -> None:
+    """Let nothing new of RUN start; what is under way finishes.
+
+    It stays paused, also when its process ends and the run is resumed, until `flowcore-cli continue`. RUN is an id as
+    `runs` prints it, or `latest`.
+    """
+    from flowcore.run.commands import PauseRun
+    from flowcore.service import load, request
+    from flowcore_adapters.clock import SystemClock
+    from flowcore_adapters.runner.ownership import is_driven
+
+    clock = SystemClock()
+    with recorded_log(db) as log:
+        run_id = find_run(log, run, db)
+        request(log, run_id, PauseRun(at=clock.now()))
+        state = load(log, run_id)
+        if state.status != "paused":
+            raise CommandError(f"run {run_id} cannot be paused: it is {_word(state.status, stop=state.stop_requested)}")
+        under_way = len(state.in_the_air) if is_driven(log, run_id, clock) else 0
+        more = f"; {under_way} under way will finish" if under_way else ""
+        click.echo(f"run {run_id} is paused: nothing new starts{more}", err=True)
+
+
+@click.command("continue")
+@click.argument("run", metavar="RUN")
+@db_option
+def continue_(*, run: str, db: str | None) -> None:
+    """Let a paused RUN go on.
+
+    RUN is an id as `runs` prints it, or `latest`. A run whose process has ended needs `flowcore-cli resume` too.
+    """
+    from flowcore.run.commands import ContinueRun
+    from flowcore.service import load, request
+    from flowcore_adapters.clock import SystemClock
+    from flowcore_adapters.runner.ownership import is_driven
+
+    clock = SystemClock()
+    with recorded_log(db) as log:
+        run_id = find_run(log, run, db)
+        changed = request(log, run_id, ContinueRun(at=clock.now()))
+        state = load(log, run_id)
+        click.echo(f"run {run_id} {'goes on' if changed else 'was not paused: it is ' + state.status}", err=True)
+        if not is_driven(log, run_id, clock):
+            click.echo(f"nobody drives it: `flowcore-cli resume {run_id}` does", err=True)
+
+
+def _wait(log: "EventLog", run_id: "RunId") -> None:
+    """Wait for the end of a run, as long as there is patience."""
+    import time
+
+    from flowcore.run.state import RunState
+    from flowcore.service import load
+
+    deadline = time.monotonic() + _PATIENCE_S
+    state: RunState = load(log, run_id)
+    position = log.position()
+    while not state.ended and (left_s := deadline - time.monotonic()) > 0:
+        position = log.wait(position, left_s)
+        if log.version(run_id) != state.version:
+            state = load(log, run_id)
+
+
+def _word(status: str, *, stop: bool) -> str:
+    return "being stopped" if stop and status == "running" else status

@@ -1,0 +1,120 @@
+"""What a run takes over from the run that it goes on from: a fork from a chosen step, or a retry of what went wrong.
+
+The parent stays as it is, for terminal states absorb and recorded outputs never change (invariants I4, I6): a new run
+imports the outputs that it can use.
+"""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Final
+
+import attrs
+
+from .errors import CommandRejectedError, FlowDocumentError, Problem
+from .graph import dependents
+from .ids import InstanceId, RunId, StepName
+from .model import Flow, Step
+from .run.machine import StepStatus
+from .run.state import RunState
+from .values import Json
+
+_DECISIVE: Final = ("input", "outputs", "when", "for_each")
+"""The fields of a step that decide what comes out of it; the others say when and how often it is tried."""
+
+
+@attrs.frozen(kw_only=True)
+class Descent:
+    """What a new run takes over.
+
+    Attributes:
+        forked_from: The step from which everything is done anew; None when only what did not succeed is.
+        imports: The outputs of the steps that are not run again.
+    """
+
+    parent: RunId
+    forked_from: StepName | None
+    imports: Mapping[StepName, Mapping[str, Json]]
+
+
+def retry(state: RunState) -> Descent:
+    """Return what a run takes over that does again what failed and what was skipped in the run of *state*.
+
+    Raises:
+        CommandRejectedError: `run-live`: it has not ended; `nothing-to-retry`: every step has succeeded.
+    """
+    if not state.ended:
+        raise CommandRejectedError(
+            "run-live", f"run {state.run_id} is {state.status}: only what has ended can be retried"
+        )
+    imports = _recorded(state, (step.name for step in state.flow.steps))
+    if len(imports) == len(state.flow.steps):
+        raise CommandRejectedError(
+            "nothing-to-retry", f"every step of run {state.run_id} has succeeded: there is nothing to retry"
+        )
+    return Descent(parent=state.run_id, forked_from=None, imports=imports)
+
+
+def fork(state: RunState, start: StepName, flow: Flow) -> Descent:
+    """Return what a run of *flow* takes over that does everything anew from the step *start* on.
+
+    That is what every step that does not depend on *start* has come to in the run of *state*; such a step must be the
+    same in both flows. One that did not succeed there, or that is new, is run.
+
+    Raises:
+        FlowDocumentError: *flow* does not fit: `unknown-step` for *start*, `fork-misfit` for each step whose recorded
+            outputs do not belong to what *flow* says of it.
+    """
+    names = [step.name for step in flow.steps]
+    if start not in names:
+        close = get_close_matches(start, names, 1)
+        message = f"there is no step '{start}' to fork from; there are: {', '.join(names) or 'none'}"
+        hint = f"did you mean `{close[0]}`?" if close else None
+        raise FlowDocumentError([Problem(code="unknown-step", message=message, hint=hint)])
+    anew = _downstream(flow, start)
+    imports = _recorded(state, (name for name in names if name not in anew))
+    steps = {step.name: step for step in state.flow.steps}
+    problems = [
+        Problem(
+            code="fork-misfit",
+            path=("flow", number),
+            message=f"step '{step.name}' would take over what it came to in run {state.run_id},"
+            f" but its {changed} changed since",
+            hint=f"fork from `{step.name}` or from a step before it",
+        )
+        for number, step in enumerate(flow.steps)
+        if step.name in imports and (changed := _changed(state.flow, steps[step.name], flow, step))
+    ]
+    if problems:
+        raise FlowDocumentError(problems)
+    return Descent(parent=state.run_id, forked_from=start, imports=imports)
+
+
+def _recorded(state: RunState, names: Iterable[StepName]) -> dict[StepName, Mapping[str, Json]]:
+    instances = state.instances
+    return {
+        name: state.outputs[name]
+        for name in names
+        if (found := instances.get(InstanceId(name))) is not None and found.status is StepStatus.SUCCEEDED
+    }
+
+
+def _downstream(flow: Flow, start: StepName) -> set[StepName]:
+    """Return *start* and every step that depends on it, directly or not."""
+    numbers = {step.name: number for number, step in enumerate(flow.steps)}
+    followers = dependents([[numbers[name] for name in step.depends_on] for step in flow.steps])
+    found: set[int] = set()
+    rest = [numbers[start]]
+    while rest:
+        number = rest.pop()
+        if number not in found:
+            found.add(number)
+            rest += followers[number]
+    return {flow.steps[number].name for number in found}
+
+
+def _changed(old_flow: Flow, old: Step, new_flow: Flow, new: Step) -> str:
+    """Return what is different and decides what comes out of the step, for people; nothing when nothing is."""
+    fields = [name for name in _DECISIVE if getattr(old, name) != getattr(new, name)]
+    if old_flow.sources[old.source] != new_flow.sources[new.source]:
+        fields.append("source")
+    return " and ".join(fields) + (" has" if len(fields) == 1 else " have") if fields else ""
