@@ -64,7 +64,7 @@ def imports(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the unit and contract tests."""
     install(session)
-    python(session, "-m", "pytest", "-m", "not property and not e2e", *session.posargs)
+    python(session, "-m", "pytest", "-m", "not property and not e2e and not simulation", *session.posargs)
 
 
 @nox.session(name="property")
@@ -79,6 +79,21 @@ def e2e(session: nox.Session) -> None:
     """Run the installed command and real servers on loopback."""
     install(session)
     python(session, "-m", "pytest", "-m", "e2e", *session.posargs)
+
+
+@nox.session
+def sim(session: nox.Session) -> None:
+    """Run the simulator: 20,000 histories, and every planted bug must be found."""
+    install(session)
+    python(session, "-m", "pytest", "-m", "simulation", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run the simulator for long: 5,000,000 histories, an hour and more on two processors."""
+    install(session)
+    arguments = session.posargs or ("--seed", "1000000", "--schedules", "5000000")
+    python(session, "-m", "flowcore_cli", "sim", *arguments)
 
 
 @nox.session

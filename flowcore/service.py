@@ -149,6 +149,8 @@ class RunSession:
             for recorded in log.read(self.run_id, after=self.state.version):
                 evolve(self.state, recorded.event)
                 self.foreign.append(recorded.event)
+            # Whoever waited on would wait for attempts that are somebody else's by now.
+            self.fenced = self.fenced or self.state.epoch > self.epoch
 
     def rebase(self, log: EventLog) -> None:
         """Decide everything staged anew, on top of what others have appended in the meantime."""

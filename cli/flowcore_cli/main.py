@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "pause": ("flowcore_cli.steering", "Let nothing new of a run start."),
         "continue": ("flowcore_cli.steering", "Let a paused run go on."),
         "show": ("flowcore_cli.show", "Show one recorded run: its steps, notes and outputs."),
+        "sim": ("flowcore_cli.sim", "Search for bugs in the engine by simulation."),
     }
 )
 """Every command with its module and the line that `--help` says about it.

@@ -268,6 +268,9 @@ def _guard(command: ReportGuard | ReportGuardFailure, state: RunState) -> tuple[
     instance = state.instances.get(name)
     if instance is None or instance.status is not StepStatus.READY or not instance.guarded or state.giving_up:
         return ()
+    if state.status is not RunStatus.RUNNING:
+        # A pause came first: it is asked for again when the run goes on.
+        return ()
     if isinstance(command, ReportGuardFailure):
         return (GuardFailed(step=command.step, code=command.code, error=command.error, at=command.at),)
     if not command.met:

@@ -5,15 +5,26 @@ import pytest
 
 from flowcore.ids import InstanceId, RunId, StepName
 from flowcore.model import OnError
-from flowcore.run.commands import CreateRun, RejectReport, ResumeRun, Settle
+from flowcore.ports import Append, Owner
+from flowcore.run.commands import CreateRun, RejectReport, ReportGuard, ResumeRun, Settle
 from flowcore.run.decide import MAX_LOST
-from flowcore.run.effects import Consequences, Perform, pending
-from flowcore.run.events import Event, ReportRejected, RunCreated, RunPaused, RunStopRequested, RunSucceeded
+from flowcore.run.effects import Consequences, Perform, Resolve, pending
+from flowcore.run.events import (
+    Event,
+    ReportRejected,
+    RunContinued,
+    RunCreated,
+    RunPaused,
+    RunStopRequested,
+    RunSucceeded,
+)
 from flowcore.run.evolve import fold
 from flowcore.run.machine import StepStatus
-from flowcore.testing import given
+from flowcore.service import RunSession, commit
+from flowcore.testing import MemoryEventLog, given
 from tests.builders import (
     LOST,
+    RUN,
     T0,
     T1,
     T2,
@@ -154,3 +165,24 @@ class TestImporting:
         run = (created(step("a", for_each="x"), step("b", "a", when="x")), imported("a"), imported("b"), *begun()[1:])
         assert pending(fold(run), T1) == (Consequences(),)
         given(*run).when(Settle(at=T2)).then(RunSucceeded(at=T2))
+
+
+class TestGuardsWhilePaused:
+    """A paused run makes no progress (invariant I13)."""
+
+    def test_what_a_condition_came_to_is_asked_for_again_when_the_run_goes_on(self) -> None:
+        run = (*begun(step("a", when="x")), RunPaused(at=T1))
+        look = ReportGuard(step=StepName("a"), met=True, at=T1)
+        given(*run).when(look).then()
+        assert pending(fold([*run, RunContinued(at=T1)]), T1) == (Resolve(StepName("a")),)
+
+
+def test_a_session_that_sees_that_it_was_taken_over_is_fenced() -> None:
+    log = MemoryEventLog()
+    log.append(Append(RUN, 0, [*begun(step("a"))]))
+    first = RunSession(log, RUN, log.claim(RUN, Owner("1", "one"), now=T0, ttl_s=1.0))
+    second = RunSession(log, RUN, log.claim(RUN, Owner("2", "two"), now=T2, ttl_s=1.0))
+    second.execute(attrs.evolve(RESUME, epoch=second.epoch))
+    commit(log, [second])
+    first.refresh(log)
+    assert (first.fenced, second.fenced) == (True, False)
