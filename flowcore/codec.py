@@ -6,12 +6,11 @@ skipped (invariant I21). A field that has its default is left out, so **a defaul
 name is: changing one needs an upcaster too.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Final, NoReturn, TypeAlias, Union, get_args, get_origin
+from typing import Final, TypeAlias, Union, get_args, get_origin
 
 import attrs
 import cattrs
@@ -21,12 +20,6 @@ from .errors import EventFormatError
 from .model import Flow, Output, RetryPolicy, Secret, Source, Step
 from .run.events import Event, FanOutStarted
 from .values import Json
-
-MAX_DEPTH: Final = 200
-"""How deep lists and mappings may be nested; far more than documents and bodies may bring (contract safety: 64).
-
-What one thread could still write near its recursion limit, a thread with a deeper stack could no longer read.
-"""
 
 Data: TypeAlias = dict[str, Json]
 Upcaster: TypeAlias = Callable[[Data], Data]
@@ -271,67 +264,6 @@ def _explain(error: BaseException, _: object) -> str:
             return f"unknown keys {', '.join(sorted(names))}"
         case _:
             return str(error)
-
-
-def to_json(data: Json) -> str:
-    """Return *data* as compact JSON text, which `from_json` reads again.
-
-    Raises:
-        EventFormatError: It holds something that is not JSON: NaN, an infinity, a lone surrogate, an object; or it is
-            nested too deeply.
-    """
-    try:
-        text = _ENCODER.encode(data)
-        if not text.isascii():
-            text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise EventFormatError(f"this cannot be stored as JSON: {error}") from error
-    # Counting brackets is a thousandth of the work and settles nearly all texts.
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
-        raise EventFormatError(f"this cannot be stored: it is nested more than {MAX_DEPTH} deep")
-    return text
-
-
-def from_json(text: str) -> Json:
-    """Return the data that *text* holds.
-
-    Raises:
-        EventFormatError: It is not JSON, or holds a lone surrogate.
-    """
-    try:
-        data: Json = _DECODER.decode(text)
-        # A lone surrogate hides behind an escape.
-        if "\\u" in text:
-            _ENCODER.encode(data).encode()
-    except (ValueError, RecursionError) as error:
-        raise EventFormatError(f"not JSON: {error}") from error
-    return data
-
-
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):  # 1e400
-        raise ValueError(f"{digits} is too large")
-    return number
-
-
-# Without the search for circles: one ends as a RecursionError.
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
-
-
-def _depth(data: Json) -> int:
-    """Return how deeply lists and mappings are nested in *data*."""
-    depth = 0
-    level: list[Json] = [data]
-    while nested := [value for value in level if isinstance(value, dict | list | tuple)]:
-        depth += 1
-        level = [item for value in nested for item in (value.values() if isinstance(value, dict) else value)]
-    return depth
 
 
 _CONVERTER: Final = _converter()

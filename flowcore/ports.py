@@ -241,6 +241,14 @@ class LogSink(Protocol):
         ...
 
 
+class Redact(Protocol):
+    """What takes secrets out of a text."""
+
+    def __call__(self, text: str, /) -> str:
+        """Return *text* with every secret blackened."""
+        ...
+
+
 @attrs.frozen(kw_only=True)
 class SourceCall:
     """One attempt, as its source sees it.
@@ -250,6 +258,8 @@ class SourceCall:
         payload: The rendered input; None when there is none.
         deadline: When the attempt must be over, in seconds of `Clock.monotonic`.
         log: The source's log lines go here.
+        redact: Takes the values of secrets out of a text. Whatever is cut to a length for people goes through it first,
+            for half of a secret is not recognised afterwards.
     """
 
     run_id: RunId
@@ -260,6 +270,7 @@ class SourceCall:
     deadline: float
     cancel: CancelToken
     log: LogSink
+    redact: "Redact" = str
 
     @property
     def idempotency_key(self) -> str:

@@ -13,6 +13,8 @@ from .values import Json
 
 REFERENCE_KEY: Final = "$secret"
 BLACKENED: Final = "***"
+_UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"
+"""What a URL writes as it is (RFC 3986, section 2.3)."""
 _SHORTEST_PART: Final = 4
 """Shorter values are recognised whole, but not blackened inside other texts: a `1` would spoil every number."""
 
@@ -33,6 +35,18 @@ def mask(value: Json) -> Json:
     return value
 
 
+def _forms(value: str) -> tuple[str, ...]:
+    """Return the ways in which *value* is written: as it is, in JSON, and in the parts of a URL."""
+    escaped = json.dumps(value)[1:-1]
+    in_path = _percent(value, _UNRESERVED + b"/")
+    alone = _percent(value, _UNRESERVED)
+    return value, escaped, in_path, alone, alone.replace("%20", "+")
+
+
+def _percent(text: str, kept: bytes) -> str:
+    return "".join(chr(byte) if byte in kept else f"%{byte:02X}" for byte in text.encode(errors="surrogatepass"))
+
+
 class Redactor:
     """The one sink through which everything passes that comes from a source of a flow with secrets."""
 
@@ -41,9 +55,7 @@ class Redactor:
         self._values = {name: value for name, value in secrets.items() if value}
         self._names = {value: name for name, value in reversed(self._values.items())}
         # Longest first: a secret that holds another one must go as a whole.
-        parts = {
-            form for value in self._names for form in (value, json.dumps(value)[1:-1]) if len(value) >= _SHORTEST_PART
-        }
+        parts = {form for value in self._names for form in _forms(value) if len(value) >= _SHORTEST_PART}
         self._parts = sorted(parts, key=len, reverse=True)
 
     def __bool__(self) -> bool:

@@ -19,9 +19,18 @@ from flowcore.errors import (
     VersionConflictError,
 )
 from flowcore.ids import RunId
+from flowcore.json_text import to_json
 from flowcore.model import Flow
 from flowcore.ports import Append, EventLog
-from flowcore.run.commands import Command, CreateRun, RejectReport, ReportFailure, ReportSuccess
+from flowcore.run.commands import (
+    Command,
+    CreateRun,
+    RejectReport,
+    ReportFailure,
+    ReportGuard,
+    ReportGuardFailure,
+    ReportSuccess,
+)
 from flowcore.run.decide import decide
 from flowcore.run.events import Event, ReportRejected, RunFailed, RunStopped, RunSucceeded
 from flowcore.run.evolve import evolve, fold
@@ -30,6 +39,7 @@ from flowcore.values import Instant
 
 _ATTEMPTS: Final = 100
 """A conflict means that somebody else got through: so many in a row are a fault, not bad luck."""
+_UNSTORABLE: Final = "not-storable"
 _ENDS: Final = (RunSucceeded, RunFailed, RunStopped)
 
 
@@ -165,6 +175,15 @@ class RunSession:
             with suppress(CommandRejectedError):
                 self.execute(command)
 
+    def refuse_unstorable(self, log: EventLog) -> bool:
+        """Decide everything staged anew, with a failure for each report that no log can hold; False if none."""
+        commands = [_storable(command) for command in self._commands]
+        if commands == self._commands:
+            return False
+        self._commands = commands
+        self.rebase(log)
+        return True
+
     def fence(self, log: EventLog) -> None:
         """Give the run up to the owner that has taken it over, and record what is reported too late (invariant I15)."""
         commands = tuple(self._commands)
@@ -210,6 +229,10 @@ def commit(log: EventLog, sessions: Iterable[RunSession]) -> tuple[tuple[RunSess
             for session in busy:
                 if session.epoch and log.ownership(session.run_id).epoch != session.epoch:
                     session.fence(log)
+        except EventFormatError:
+            # One value that cannot be stored must not hold up all the others: what brought it has failed.
+            if not any(session.refuse_unstorable(log) for session in busy):
+                raise
         except VersionConflictError:
             for session in busy:
                 if log.version(session.run_id) != session.state.version - len(session.staged):
@@ -221,6 +244,26 @@ def commit(log: EventLog, sessions: Iterable[RunSession]) -> tuple[tuple[RunSess
             return done
         busy = [session for session in busy if session.staged]
     raise VersionConflictError("the runs are changing too fast to be driven from here")
+
+
+def _storable(command: Command) -> Command:
+    """Return *command*, or the failure that it amounts to when what it brings cannot be stored."""
+    if not isinstance(command, ReportSuccess | ReportGuard):
+        return command
+    try:
+        to_json([command.outputs, command.notes] if isinstance(command, ReportSuccess) else command.items)
+    except EventFormatError as error:
+        if isinstance(command, ReportGuard):
+            return ReportGuardFailure(step=command.step, code=_UNSTORABLE, error=str(error), at=command.at)
+        return ReportFailure(
+            instance=command.instance,
+            attempt=command.attempt,
+            code=_UNSTORABLE,
+            error=str(error),
+            at=command.at,
+            retryable=False,
+        )
+    return command
 
 
 def _append(session: RunSession) -> Append:

@@ -137,5 +137,9 @@ class SourceTable:
         found = tuple(
             check_expressions(source.configuration, (*path, "configuration"), self._findings, names, roots=roots)
         )
+        if found and kind.values and source.configuration.get("secret"):
+            message = f"a secret must be known before the run starts, and this source reads the outputs of {found[0]}"
+            hint = "take `secret` away, or read the value from the environment"
+            self._findings.add("secret-from-step", (*path, "configuration"), message, hint=hint)
         self._checked[key, each] = found
         return found

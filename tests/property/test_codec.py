@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowcore.codec import decode, encode, from_json, to_json
+from flowcore.codec import decode, encode
 from flowcore.errors import EventFormatError
+from flowcore.json_text import from_json, to_json
 from flowcore.model import Source, Step
 from flowcore.run.events import Event
 from flowcore.values import Json

@@ -5,20 +5,10 @@ from typing import Final, get_args
 import attrs
 import pytest
 
-from flowcore.codec import (
-    MAX_DEPTH,
-    UPCASTERS,
-    Codec,
-    Data,
-    Encoded,
-    EventType,
-    decode,
-    encode,
-    from_json,
-    to_json,
-)
+from flowcore.codec import UPCASTERS, Codec, Data, Encoded, EventType, decode, encode
 from flowcore.errors import EventFormatError
 from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.json_text import MAX_DEPTH, from_json, to_json
 from flowcore.model import Flow, OnError, Output, OutputType, RetryPolicy, Secret, Source, Step
 from flowcore.run.commands import StopRun
 from flowcore.run.events import (

@@ -20,7 +20,9 @@ def parameter(kind: Kind, *, required: bool = False, choices: tuple[str, ...] = 
 
 
 CATALOG: Final[Mapping[str, SourceType]] = {
-    "env": SourceType(name="env", about="", parameters={"vars": parameter(Kind.TEXTS)}, values=True),
+    "env": SourceType(
+        name="env", about="", parameters={"vars": parameter(Kind.TEXTS), "secret": parameter(Kind.ANY)}, values=True
+    ),
     "value": SourceType(name="value", about="", parameters={"value": parameter(Kind.ANY)}),
     "process": SourceType(
         name="process",
@@ -601,3 +603,12 @@ class TestFiles:
         (problem,) = caught.value.problems
         assert isinstance(problem, Problem)
         assert str(problem) == "b.yaml:1:1 name: 'name' must be text, not a number (put it in quotes)"
+
+
+def test_a_secret_cannot_come_from_a_step() -> None:
+    first = step(output=[{"name": "x"}])
+    configuration: dict[str, Json] = {"vars": ["{{ flows.a.x }}"], "secret": True}
+    (problem,) = wrong(first, {"name": "b", "source": {"type": "env", "configuration": configuration}})
+    assert problem.startswith("flow[1].source.configuration: a secret must be known before the run starts, and")
+    shown: Json = {"type": "env", "configuration": {**configuration, "secret": False}}
+    assert len(compiled(flow=[first, {"name": "b", "source": shown}]).steps) == 2

@@ -91,3 +91,8 @@ def test_a_secret_of_digits_is_known_as_a_number_too() -> None:
 def test_a_secret_is_blackened_in_the_spelling_of_json_too() -> None:
     redactor = Redactor({"key": 'line"one\nline two'})
     assert redactor.text('{"k": "line\\"one\\nline two"}') == '{"k": "***"}'
+
+
+@pytest.mark.parametrize("form", ["p s{ö}/1", "p%20s%7B%C3%B6%7D/1", "p%20s%7B%C3%B6%7D%2F1", "p+s%7B%C3%B6%7D%2F1"])
+def test_a_secret_in_a_url_is_blackened(form: str) -> None:
+    assert Redactor({"T": "p s{ö}/1"}).text(f"GET http://host/{form}?x=1") == "GET http://host/***?x=1"

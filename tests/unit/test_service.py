@@ -6,16 +6,29 @@ from collections.abc import Iterator, Sequence
 import pytest
 from typing_extensions import override
 
+from flowcore.codec import encode
 from flowcore.descent import Descent
 from flowcore.errors import CommandRejectedError, EventFormatError, RunNotFoundError, VersionConflictError
 from flowcore.ids import InstanceId, RunId, StepName
-from flowcore.model import Flow
+from flowcore.json_text import to_json
+from flowcore.model import Flow, Step
 from flowcore.ports import Append, Owner, Recorded
-from flowcore.run.commands import PauseRun, RejectReport, ReportSuccess, Settle, StartAttempt, StartRun, StopRun
+from flowcore.run.commands import (
+    PauseRun,
+    RejectReport,
+    ReportGuard,
+    ReportSuccess,
+    Settle,
+    StartAttempt,
+    StartRun,
+    StopRun,
+)
 from flowcore.run.events import (
+    AttemptFailed,
     AttemptStarted,
     AttemptSucceeded,
     Event,
+    GuardFailed,
     ReportRejected,
     RunCreated,
     RunPaused,
@@ -370,3 +383,52 @@ def test_a_run_that_goes_on_from_another_takes_its_outputs_over() -> None:
     run_id = create_run(log, ONE, at=NOW, descent=descent)
     state = load(log, run_id)
     assert (state.parent, state.outputs) == (RunId(7), {"a": {"x": 1}})
+
+
+class TestUnstorable:
+    """What no log can hold is a failure of the step that brought it, and holds up nobody else."""
+
+    class Strict(MemoryEventLog):
+        """A log that takes only what can be written as JSON."""
+
+        @override
+        def append(self, *appends: Append) -> int:
+            for append in appends:
+                for event in append.events:
+                    to_json(encode(event).data)
+            return super().append(*appends)
+
+    def started(self, log: MemoryEventLog, *steps: Step) -> RunSession:
+        session = RunSession(log, create_run(log, flow_of(*steps), at=NOW))
+        session.execute(StartRun(at=T0))
+        commit(log, [session])
+        return session
+
+    def test_outputs(self) -> None:
+        log = self.Strict()
+        bad, good = self.started(log, step("a"), step("b")), self.started(log, step("a"))
+        for session, name, value in ((bad, "b", 1), (bad, "a", float("inf")), (good, "a", 1)):
+            session.execute(StartAttempt(instance=InstanceId(name), at=T0))
+            session.execute(ReportSuccess(instance=InstanceId(name), attempt=1, outputs={"x": value}, at=T1))
+        commit(log, [bad, good])
+        last = events_of(log, bad.run_id)[-1]
+        assert isinstance(last, AttemptFailed)
+        assert (last.instance, last.code, last.retry_at) == ("a", "not-storable", None)
+        for session in (bad, good):
+            assert [type(event) for event in events_of(log, session.run_id)].count(AttemptSucceeded) == 1
+
+    def test_a_list(self) -> None:
+        log = self.Strict()
+        session = self.started(log, step("a", for_each="x"))
+        session.execute(ReportGuard(step=StepName("a"), met=True, items=(float("inf"),), at=T1))
+        commit(log, [session])
+        last = events_of(log, session.run_id)[-1]
+        assert isinstance(last, GuardFailed)
+        assert last.code == "not-storable"
+
+    def test_anything_else_is_an_error(self) -> None:
+        log = self.Strict()
+        session = self.started(log, step("a"))
+        session.execute(StopRun(at=T1, reason="\ud800"))
+        with pytest.raises(EventFormatError):
+            commit(log, [session])

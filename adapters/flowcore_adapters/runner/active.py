@@ -7,7 +7,7 @@ from typing import Final
 from flowcore.ids import InstanceId, RunId
 from flowcore.ports import Clock
 from flowcore.service import RunSession
-from flowcore.values import Json
+from flowcore.values import Instant, Json
 from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.registry import Registry
 
@@ -23,8 +23,9 @@ class ActiveRun:
     """What the engine keeps of a run that it drives; the engine's thread owns it.
 
     Attributes:
-        ended: Set when the run has ended and everything about it is committed.
+        ended: Set when the run is driven no more, and everything about it is committed and told.
         alarm: The moment for which the engine's alarm is set, or None.
+        not_before: The moment of the last alarm: it has come, whatever the clock of the day says.
     """
 
     def __init__(self, session: RunSession, registry: Registry) -> None:
@@ -36,7 +37,8 @@ class ActiveRun:
         self.session = session
         self.context = RunContext(session.state, registry)
         self.ended = Flag()
-        self.alarm: float | None = None
+        self.alarm: Instant | None = None
+        self.not_before = Instant(0.0)
         self._planner = Planner(session.state.flow, registry)
         self._attempts: dict[InstanceId, Attempt] = {}
         self._inline: list[Attempt] = []
@@ -90,16 +92,11 @@ class ActiveRun:
         state = self.session.state
         return attempt.instance in state.in_the_air and state.instances[attempt.instance].attempt == attempt.number
 
-    def in_the_air(self, instance: InstanceId, number: int) -> Attempt | None:
-        """Return attempt *number* of *instance* while a thread has it."""
-        found = self._attempts.get(instance)
-        return found if found is not None and found.number == number else None
-
-    def land(self, instance: InstanceId, number: int) -> bool:
-        """Take the attempt out of the air; return False when it was not there any more."""
-        if self.in_the_air(instance, number) is None:
+    def land(self, attempt: Attempt) -> bool:
+        """Take *attempt* out of the air; return False when it was not there any more."""
+        if self._attempts.get(attempt.instance) is not attempt:
             return False
-        del self._attempts[instance]
+        del self._attempts[attempt.instance]
         return True
 
     def cancel(self, instance: InstanceId) -> Attempt | None:

@@ -1,7 +1,7 @@
 """What the expressions of one run may see, and what must not be seen of it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -62,18 +62,20 @@ class RunContext:
             return self._base
         roots = dict(self._base)
         if self.redactor:
-            used = {name: self._outputs[name] for name in plan.steps_used if name in self._outputs}
-            roots["flows"] = self.redactor.reveal(used)
+            roots["flows"] = self._revealed(plan.steps_used)
         if instance.item != _NO_ITEM:
             roots["item"] = self.redactor.reveal(item) if self.redactor else item
             roots["index"] = instance.item
         return roots
 
-    def guard_roots(self) -> Mapping[str, Json]:
-        """Return the roots for `when` and `for_each`, secrets revealed."""
+    def guard_roots(self, steps_used: Sequence[str]) -> Mapping[str, Json]:
+        """Return the roots for `when` and `for_each`, which read the outputs of *steps_used*, secrets revealed."""
         if not self.redactor:
             return self._base
-        return {**self._base, "flows": self.redactor.reveal(self._outputs)}
+        return {**self._base, "flows": self._revealed(steps_used)}
+
+    def _revealed(self, steps_used: Sequence[str]) -> Json:
+        return self.redactor.reveal({name: self._outputs[name] for name in steps_used if name in self._outputs})
 
 
 def read_secrets(flow: Flow) -> dict[str, str]:

@@ -23,8 +23,10 @@ from flowcore_adapters.registry import Registry
 from .active import ActiveRun
 from .inbox import Adopt, Close, Item, Noticed, Request
 from .ownership import Watch, claim, this_program
+from .perform import Attempt, perform
 from .pool import WAKE_AFTER_S, WorkerPool
-from .turn import GRACE_S, Listener, Turns
+from .telling import Listener, Teller
+from .turn import GRACE_S, Turns
 
 _LOG: Final = logging.getLogger("flowcore.run")
 DEFAULT_POOL: Final = 64
@@ -54,9 +56,10 @@ class Engine:
         self._clock = clock
         self._inbox: SimpleQueue[Item] = SimpleQueue()
         self._lead = Lock()
-        self._pool = WorkerPool(pool_size, self._relieve)
+        self._pool: WorkerPool[Attempt] = WorkerPool(pool_size, self._perform, self._relieve)
         self._owner = this_program()
-        self._turns = Turns(log, clock, self._owner, self._pool, rouse=self._rouse, listener=listener)
+        self._teller = Teller(listener)
+        self._turns = Turns(log, clock, self._owner, self._pool, rouse=self._rouse, teller=self._teller)
         self._asleep_until = inf
         self._thread: Thread | None = None
         self._closing = False
@@ -71,10 +74,16 @@ class Engine:
             RunNotFoundError: There is no such run.
             RunOwnedError: Another program drives it.
             FlowDocumentError: A secret of its flow is not to be found.
+            LogError: The engine is closed, or a fault has ended it.
         """
+        if self._closing:
+            self.check()
+            raise LogError("the engine is closed")
         epoch = claim(self._log, run_id, self._owner, self._clock)
         try:
             run = ActiveRun(RunSession(self._log, run_id, epoch), self._registry)
+            # One run alone is never kept waiting by the pool.
+            self._pool.size = max(self._pool.size, run.session.state.max_workers)
         except BaseException:
             self._log.release(self._owner, run_id)
             raise
@@ -115,25 +124,47 @@ class Engine:
             self._thread.join(timeout_s)
         with self._lead:
             self._closing = True
-            for run in self._turns.runs.values():
+            left = tuple(self._turns.runs.values())
+            for run in left:
                 run.cancel_all()
             self._pool.close()
+        if any(run.busy for run in left):
+            # Child processes that ignore a polite request are killed after a while, by threads of ours.
+            self._pool.join(timeout_s)
         self._watch.close()
+        self._let_go()
+        self._teller.close()
         with suppress(LogError):
             # Whoever goes on with them need not wait.
             self._log.release(self._owner, *self._turns.runs)
 
+    def _refuse(self, items: Iterable[Item]) -> None:
+        """Tell whoever waits for a run that came too late that it is not driven."""
+        for item in items:
+            if isinstance(item, Adopt):
+                self._teller.over(item.run.ended)
+
+    def _let_go(self) -> None:
+        """Tell whoever waits for a run that it is driven no more."""
+        with suppress(Empty):
+            while True:
+                self._refuse([self._inbox.get_nowait()])
+        for run in tuple(self._turns.runs.values()):
+            self._teller.over(run.ended)
+
     def _notice(self, run_ids: Iterable[RunId]) -> None:
         self._inbox.put(Noticed(tuple(run_ids)))
+
+    def _perform(self, attempt: Attempt) -> None:
+        """Make *attempt*, in a thread of the pool."""
+        self._turns.reports.append((attempt, perform(attempt, self._clock)))
 
     def _run(self) -> None:
         """The loop's own thread."""
         while not self._closing:
             items = self._wait()
             with self._lead:
-                self._lead_turn(items)
-                if self._pool.waiting:
-                    self._pool.wake()
+                self._lead_turn(items, wake=True)
             self._relieve()
 
     def _relieve(self) -> None:
@@ -144,21 +175,25 @@ class Engine:
             finally:
                 self._lead.release()
 
-    def _lead_turn(self, items: Iterable[Item]) -> None:
-        """Take in what has come and draw the consequences; whoever calls this holds the lead."""
+    def _lead_turn(self, items: Iterable[Item], *, wake: bool = False) -> None:
+        """Take in what has come, draw the consequences, *wake* workers for what waits; the caller holds the lead."""
         if self._closing:
+            self._refuse(items)
             return
         try:
             self._turns.take_reports()
             self._take(items)
             self._turns.turn()
+            if wake and self._pool.waiting:
+                self._pool.wake()
         except Exception as error:  # noqa: BLE001 - the outermost edge: whoever waits for a run must hear of it
             _LOG.debug("the engine stopped", exc_info=True)
             self._turns.fault = error
             self._closing = True
             for run in self._turns.runs.values():
                 run.cancel_all()
-                run.ended.set()
+            self._refuse(items)
+            self._let_go()
             self._inbox.put(None)
 
     def _wait(self) -> list[Item]:

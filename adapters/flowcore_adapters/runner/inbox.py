@@ -5,17 +5,9 @@ from typing import TypeAlias
 import attrs
 
 from flowcore.ids import RunId
-from flowcore.run.commands import Command, ReportFailure, ReportSuccess
+from flowcore.run.commands import Command
 
 from .active import ActiveRun
-
-
-@attrs.frozen
-class Report:
-    """What an attempt came to."""
-
-    run_id: RunId
-    command: ReportSuccess | ReportFailure
 
 
 @attrs.frozen

@@ -20,7 +20,7 @@ from flowcore.values import Json
 from flowcore_adapters.cancel import Cancellation
 
 from .context import RunContext
-from .plan import StepPlan, mapping
+from .plan import StepPlan, mapping, steps_used
 
 _LOG: Final = logging.getLogger("flowcore.source")
 _LONGEST_NOTE = 10_000
@@ -52,7 +52,7 @@ def perform(attempt: Attempt, clock: Clock) -> ReportSuccess | ReportFailure:
         outputs, notes = _outputs(attempt)
     except (SourceError, ExpressionError) as error:
         return _failure(attempt, clock, error)
-    except Exception as error:  # noqa: BLE001 - the shell's outermost edge: a fault of a source becomes an event
+    except BaseException as error:  # noqa: BLE001 - the outermost edge: what a source raises, `sys.exit()` too, is a fact
         return _failure(attempt, clock, SourceError(f"{type(error).__name__}: {error}", code="source-fault"))
     return ReportSuccess(
         instance=attempt.instance, attempt=attempt.number, outputs=outputs, notes=notes, at=clock.now()
@@ -75,21 +75,33 @@ def _outputs(attempt: Attempt) -> tuple[Mapping[str, Json], tuple[str, ...]]:
             deadline=attempt.deadline,
             cancel=attempt.cancel,
             log=attempt.log,
+            redact=attempt.redactor.text,
         )
     )
     if not plan.outputs:
         # Nothing of the data is kept, so nothing of it needs to be fit for the log.
         return {}, _told(result.notes, attempt.redactor)
     data, notes = clean(result.data)
-    outputs = {output.name: output.take(data) for output in plan.outputs}
-    if attempt.redactor:
-        outputs = {name: attempt.redactor.hide(value) for name, value in outputs.items()}
-    return outputs, (*_told(result.notes, attempt.redactor), *notes)
+    outputs: dict[str, Json] = {}
+    for output in plan.outputs:
+        value = output.take(data)
+        if output.expression is not None:
+            # An expression can make what JSON has no word for, of data that was clean.
+            value, more = clean(value)
+            notes = (*notes, *more)
+        outputs[output.name] = attempt.redactor.hide(value) if attempt.redactor else value
+    return outputs, (*_told(result.notes, attempt.redactor), *dict.fromkeys(notes))
 
 
 def _told(notes: tuple[str, ...], redactor: Redactor) -> tuple[str, ...]:
     """Return a source's notes fit for the log."""
-    return tuple(redactor.text(note) for note in notes) if redactor else notes
+    return tuple(_note(note, redactor) for note in notes)
+
+
+def _note(text: str, redactor: Redactor) -> str:
+    """Return *text* fit for the log: secrets first, for half of one would not be recognised."""
+    cleaned, _notes = clean(redactor.text(text)[:_LONGEST_NOTE])
+    return str(cleaned)
 
 
 def _parsed(payload: Json) -> Json:
@@ -120,12 +132,11 @@ def _report(
     stopped: bool,
     retry_after_s: float | None = None,
 ) -> ReportFailure:
-    text, _notes = clean(attempt.redactor.text(str(error)[:_LONGEST_NOTE]))
     return ReportFailure(
         instance=attempt.instance,
         attempt=attempt.number,
         code=error.code,
-        error=str(text) or type(error).__name__,
+        error=_note(str(error), attempt.redactor) or type(error).__name__,
         at=clock.now(),
         retryable=retryable,
         retry_after_s=retry_after_s,
@@ -137,16 +148,20 @@ def _report(
 
 def look_at_guard(step: Step, context: RunContext, clock: Clock) -> ReportGuard | ReportGuardFailure:
     """Return what `when` and `for_each` of *step* come to. Never raises."""
-    roots = context.guard_roots()
     try:
-        met = step.when is None or bool(compile_template(step.when).render(roots))
+        met = step.when is None or bool(_value(step.when, context))
         if not met or step.for_each is None:
             return ReportGuard(step=step.name, met=met, at=clock.now())
-        items = _items(compile_template(step.for_each).render(roots), context.redactor)
+        items = _items(_value(step.for_each, context), context.redactor)
         return ReportGuard(step=step.name, met=True, items=items, at=clock.now())
-    except ExpressionError as error:
-        text, _notes = clean(context.redactor.text(str(error)[:_LONGEST_NOTE]))
-        return ReportGuardFailure(step=step.name, code=error.code, error=str(text), at=clock.now())
+    except (ExpressionError, SourceError) as error:
+        note = _note(str(error), context.redactor)
+        return ReportGuardFailure(step=step.name, code=error.code, error=note, at=clock.now())
+
+
+def _value(expression: Json, context: RunContext) -> Json:
+    template = compile_template(expression)
+    return template.render(context.guard_roots(steps_used(template)))
 
 
 def _items(value: Json, redactor: Redactor) -> tuple[Json, ...]:
@@ -155,4 +170,6 @@ def _items(value: Json, redactor: Redactor) -> tuple[Json, ...]:
         raise ExpressionError("'for_each' gave no list", hint="give it a list, or an expression whose value is a list")
     if len(value) > MAX_ITEMS:
         raise ExpressionError(f"'for_each' gave {len(value)} items; at most {MAX_ITEMS} are allowed")
-    return tuple(redactor.hide(item) for item in value) if redactor else tuple(value)
+    cleaned, _notes = clean(value)
+    items = cleaned if isinstance(cleaned, list) else []
+    return tuple(redactor.hide(item) for item in items) if redactor else tuple(items)

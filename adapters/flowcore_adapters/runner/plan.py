@@ -90,7 +90,7 @@ class Planner:
             )
             for output in step.outputs
         )
-        return StepPlan(step, source, payload, outputs, (*source.steps_used, *_steps_used(payload)))
+        return StepPlan(step, source, payload, outputs, (*source.steps_used, *steps_used(payload)))
 
     def _source(self, key: str) -> SourcePlan:
         plan = self._sources.get(key)
@@ -103,10 +103,11 @@ class Planner:
         when = adapter.type.template_when
         uses_payload = when is not None and source.configuration.get(when[0]) == when[1]
         configuration = compile_template(source.configuration)
-        return SourcePlan(adapter, configuration, uses_payload, adapter.type.blocking, _steps_used(configuration))
+        return SourcePlan(adapter, configuration, uses_payload, adapter.type.blocking, steps_used(configuration))
 
 
-def _steps_used(template: Template) -> tuple[str, ...]:
+def steps_used(template: Template) -> tuple[str, ...]:
+    """Return the steps whose outputs *template* reads."""
     found = (reference.names[0] for reference in template.references if reference.root == "flows" and reference.names)
     return tuple(dict.fromkeys(found))
 

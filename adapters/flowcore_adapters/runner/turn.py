@@ -9,34 +9,33 @@ nothing.
 """
 
 import heapq
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from math import inf
 from typing import Final, TypeAlias
 
 from flowcore.errors import CommandRejectedError, FencedError
 from flowcore.ids import InstanceId, RunId
 from flowcore.ports import Clock, EventLog, Owner
-from flowcore.run.commands import Command, ReportFailure, ResumeRun, Settle, StartAttempt, StartRun
+from flowcore.run.commands import Command, ReportFailure, ReportSuccess, ResumeRun, Settle, StartAttempt, StartRun
 from flowcore.run.effects import Cancel, Consequences, Effect, Perform, Resolve, pending, wake_at
 from flowcore.run.events import Event
 from flowcore.service import commit
+from flowcore.values import Instant
 
 from .active import ActiveRun
-from .inbox import Report
 from .perform import Attempt, look_at_guard, perform
-from .pool import Job, WorkerPool
+from .pool import WorkerPool
+from .telling import Teller
 
-_LOG: Final = logging.getLogger("flowcore.run")
 GRACE_S: Final = 3.0
 """How long after its deadline, or after it was cancelled, an attempt may still report by itself, in seconds."""
 _TURN: Final = 256
 """How many steps of one run a turn starts at most, so that no run keeps the others waiting."""
 
-Listener: TypeAlias = Callable[[RunId, Sequence[Event]], None]
+Report: TypeAlias = tuple[Attempt, ReportSuccess | ReportFailure]
+"""What an attempt came to."""
 
 
 class Turns:
@@ -47,6 +46,7 @@ class Turns:
         reports: What attempts have come to; any thread may leave one here.
         touched: The runs to look at in the next turn.
         fault: Why a run had to be left, or None.
+        next_moment: When there must be a turn though nothing has come, on the monotonic clock; infinity for never.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Turns:
         log: EventLog,
         clock: Clock,
         owner: Owner,
-        pool: WorkerPool,
+        pool: WorkerPool[Attempt],
         *,
         rouse: Callable[[float], None],
-        listener: Listener | None,
+        teller: Teller,
     ) -> None:
         """Append to *log* as *owner*; *rouse* is told of moments at which there must be a turn."""
         self.runs: dict[RunId, ActiveRun] = {}
@@ -69,42 +69,36 @@ class Turns:
         self._owner = owner
         self._pool = pool
         self._rouse = rouse
-        self._listener = listener
+        self._teller = teller
         self._fenced: dict[RunId, ActiveRun] = {}
         self._starved: dict[RunId, ActiveRun] = {}
-        self._alarms: list[tuple[float, RunId]] = []
+        # On the monotonic clock: that of the day may be put back.
+        self._alarms: list[tuple[float, RunId, Instant]] = []
         self._next_look = inf
-
-    @property
-    def next_moment(self) -> float:
-        """When there must be a turn though nothing has come, on the monotonic clock; infinity for never."""
-        if not self._alarms:
-            return self._next_look
-        return min(self._next_look, self._clock.monotonic() + self._alarms[0][0] - self._clock.now())
+        self.next_moment = inf
 
     def take_reports(self) -> None:
         """Take in what the attempts in the air have come to."""
         reports = self.reports
         while reports:
-            report = reports.popleft()
-            run = self.runs.get(report.run_id)
-            command = report.command
+            attempt, command = reports.popleft()
+            run = self.runs.get(attempt.run_id)
             if run is None:
-                self._take_late(report)
+                self._take_late(attempt, command)
             # An attempt that was given up has left the air: its place is free already, its report comes too late.
-            elif run.land(command.instance, command.attempt):
+            elif run.land(attempt):
                 self._pool.finished()
                 run.session.execute(command)
-                self.touched[report.run_id] = run
+                self.touched[attempt.run_id] = run
 
-    def _take_late(self, report: Report) -> None:
+    def _take_late(self, attempt: Attempt, command: ReportSuccess | ReportFailure) -> None:
         """Have it recorded that somebody else's run was reported on from here."""
-        run = self._fenced.get(report.run_id)
-        if run is not None and run.land(report.command.instance, report.command.attempt):
+        run = self._fenced.get(attempt.run_id)
+        if run is not None and run.land(attempt):
             self._pool.finished()
-            run.session.reject(self._log, report.command)
+            run.session.reject(self._log, command)
             if not run.busy:
-                del self._fenced[report.run_id]
+                del self._fenced[attempt.run_id]
 
     def adopt(self, run: ActiveRun) -> None:
         """Drive *run* from here on."""
@@ -151,8 +145,8 @@ class Turns:
             self._dispatch(run)
             if run.session.state.ended:
                 self._leave(run)
-        if self.touched:
-            self._rouse(0.0)
+        self.next_moment = min(self._next_look, self._alarms[0][0]) if self._alarms else self._next_look
+        self._rouse(0.0 if self.touched else self.next_moment)
 
     def _hear(self, run: ActiveRun, events: Sequence[Event]) -> None:
         """Tell the listener of what has been appended to *run*: by others first, then from here."""
@@ -162,23 +156,20 @@ class Turns:
             run.context.follow(run.session.state)
             # What somebody else asked for is pending now.
             self.touched[run.run_id] = run
-        try:
-            if self._listener is not None and events:
-                self._listener(run.run_id, events)
-        except Exception:  # noqa: BLE001 - somebody else's code: what it does wrong must not stop the runs
-            _LOG.exception("a listener failed")
+        if events:
+            self._teller.tell(run.run_id, events)
 
     def _leave(self, run: ActiveRun) -> None:
         """Drive *run* no more."""
         del self.runs[run.run_id]
         self.touched.pop(run.run_id, None)
         self._starved.pop(run.run_id, None)
-        run.ended.set()
+        self._teller.over(run.ended)
 
     def _hand_over(self, run: ActiveRun) -> None:
         """Leave *run* to the program that has taken it over; only its late reports concern this one still."""
         for attempt in run.take_outgoing():
-            run.land(attempt.instance, attempt.number)
+            run.land(attempt)
             self._pool.finished()
         run.cancel_all()
         if run.busy:
@@ -188,18 +179,20 @@ class Turns:
 
     def _set_alarm(self, run: ActiveRun) -> None:
         due = wake_at(run.session.state)
-        if due is not None and due != run.alarm:
+        # A run that found the pool full is looked at again when there is a place, not before.
+        if due is not None and due != run.alarm and run.run_id not in self._starved:
             run.alarm = due
-            heapq.heappush(self._alarms, (due, run.run_id))
-            self._rouse(self._clock.monotonic() + due - self._clock.now())
+            heapq.heappush(self._alarms, (self._clock.monotonic() + due - self._clock.now(), run.run_id, due))
 
     def _wake(self) -> None:
         """Touch the runs whose retries are due and those that found the pool full."""
-        now = self._clock.now() if self._alarms else 0.0
+        now = self._clock.monotonic() if self._alarms else 0.0
         while self._alarms and self._alarms[0][0] <= now:
-            run = self.runs.get(heapq.heappop(self._alarms)[1])
+            _, run_id, due = heapq.heappop(self._alarms)
+            run = self.runs.get(run_id)
             if run is not None:
                 run.alarm = None
+                run.not_before = max(run.not_before, due)
                 self.touched[run.run_id] = run
         if self._starved and self._pool.free:
             self.touched.update(self._starved)
@@ -209,7 +202,7 @@ class Turns:
         """Do what is pending for *run* as far as it can be done at once; the rest goes to the pool after the commit."""
         session = run.session
         begun = 0
-        while effects := pending(session.state, self._clock.now()):
+        while effects := pending(session.state, self._now(run)):
             if begun >= _TURN:
                 self.touched[run.run_id] = run
                 return
@@ -219,6 +212,10 @@ class Turns:
             if not moved:
                 return
             begun += moved
+
+    def _now(self, run: ActiveRun) -> Instant:
+        """Return the time as *run* counts it: not before the moment that it has waited for."""
+        return max(self._clock.now(), run.not_before)
 
     def _do(self, run: ActiveRun, effect: Effect) -> int:
         """Perform one effect; return 1 when the run has moved by it."""
@@ -230,7 +227,7 @@ class Turns:
                     self._starved[run.run_id] = run
                     return 0
                 try:
-                    session.execute(StartAttempt(instance=instance, at=self._clock.now()))
+                    session.execute(StartAttempt(instance=instance, at=self._now(run)))
                 except CommandRejectedError:
                     # An effect of the same batch came first: a guard that failed may have halted the run.
                     if plan.source.blocking:
@@ -238,11 +235,8 @@ class Turns:
                     return 0
                 run.prepare(instance, plan, self._clock)
             case Resolve(step=step):
-                session.execute(
-                    look_at_guard(
-                        session.state.step_of(session.state.instances[InstanceId(step)]), run.context, self._clock
-                    )
-                )
+                guarded = session.state.step_of(session.state.instances[InstanceId(step)])
+                session.execute(look_at_guard(guarded, run.context, self._clock))
             case Cancel(instance=instance):
                 self._cancel(run, instance)
                 return 0
@@ -258,28 +252,22 @@ class Turns:
             self._look_by(attempt.deadline + GRACE_S)
 
     def _look_by(self, moment: float) -> None:
-        if moment < self._next_look:
-            self._next_look = moment
-            self._rouse(moment)
+        self._next_look = min(self._next_look, moment)
 
     def _dispatch(self, run: ActiveRun) -> None:
-        jobs: list[Job] = []
+        jobs: list[Attempt] = []
         for attempt in run.take_outgoing():
             if run.started(attempt):
                 self._look_by(attempt.deadline + GRACE_S)
-                jobs.append(partial(self._perform, attempt))
+                jobs.append(attempt)
             else:
-                run.land(attempt.instance, attempt.number)
+                run.land(attempt)
                 self._pool.finished()
         if jobs:
             self._pool.submit(jobs)
-            if len(jobs) > 1:
-                # One of them is taken by whoever leads; somebody must see to it that the others are not left waiting.
+            if self._pool.waiting > 1:
+                # One is taken by whoever leads; somebody must see to it that the others are not left waiting.
                 self._rouse(0.0)
-
-    def _perform(self, attempt: Attempt) -> None:
-        """Make *attempt*, in a thread of the pool."""
-        self.reports.append(Report(attempt.run_id, perform(attempt, self._clock)))
 
     def _expire(self) -> None:
         """Give up the attempts whose source has not answered a grace after it should have ended."""
@@ -294,7 +282,7 @@ class Turns:
 
     def _give_up(self, run: ActiveRun, attempt: Attempt) -> None:
         run.cancel(attempt.instance)
-        run.land(attempt.instance, attempt.number)
+        run.land(attempt)
         self._pool.lose()
         after = f"timeout after {attempt.plan.step.timeout_s:g} s"
         run.session.execute(

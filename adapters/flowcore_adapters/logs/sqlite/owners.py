@@ -18,9 +18,9 @@ _LEASE: Final = (
     "INSERT INTO owners (id, name, host, pid, expires) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET expires = excluded.expires"
 )
-_FORGET: Final = "DELETE FROM owners WHERE expires < ? AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.owner = owners.id)"
-_FORGOTTEN_AFTER_S: Final = 3600.0
-"""How long after its lease an owner without runs is kept, in seconds; it costs nothing, and clocks differ."""
+_FORGET: Final = "DELETE FROM owners WHERE expires < ?"
+_FORGOTTEN_AFTER_S: Final = 86_400.0
+"""How long after its lease an owner is known by name, in seconds; its runs are free already."""
 
 
 def ownership(connection: sqlite3.Connection, run_id: RunId) -> Ownership | None:

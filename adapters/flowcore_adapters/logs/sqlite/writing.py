@@ -9,9 +9,10 @@ from typing import Final, Literal, TypeAlias, TypeVar
 
 import attrs
 
-from flowcore.codec import encode, to_json
+from flowcore.codec import encode
 from flowcore.errors import FencedError, FlowcoreError, LogError, VersionConflictError
 from flowcore.ids import RunId
+from flowcore.json_text import to_json
 from flowcore.ports import Append
 from flowcore.run.events import Event
 

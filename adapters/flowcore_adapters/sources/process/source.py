@@ -13,7 +13,7 @@ import attrs
 from flowcore.catalog import Kind, SourceType
 from flowcore.errors import SourceError
 from flowcore.expressions import to_text
-from flowcore.ports import SourceCall, SourceResult
+from flowcore.ports import Redact, SourceCall, SourceResult
 from flowcore.values import Json
 from flowcore_adapters.sources.configuration import (
     MAX_OUTPUT,
@@ -100,7 +100,7 @@ class ProcessSource:
             max_output=configuration.max_output,
         )
         ended = run_child(job, time_limit(call, configuration.timeout), call.cancel)
-        return _result(ended, configuration)
+        return _result(ended, configuration, call.redact)
 
 
 def _environment(configuration: ProcessConfiguration, call: SourceCall) -> dict[bytes, bytes]:
@@ -138,11 +138,11 @@ def _redacted(text: str, configuration: ProcessConfiguration) -> str:
     return text
 
 
-def _result(ended: "Ended", configuration: ProcessConfiguration) -> SourceResult:
+def _result(ended: "Ended", configuration: ProcessConfiguration, redact: Redact) -> SourceResult:
     notes: list[str] = []
     stdout, stderr = _text("stdout", ended.stdout, notes), _text("stderr", ended.stderr, notes)
     if ended.returncode != 0:
-        raise SourceError(_failure(ended.returncode, _redacted(stderr, configuration)), code="exit-code")
+        raise SourceError(_failure(ended.returncode, redact(_redacted(stderr, configuration))), code="exit-code")
     data: dict[str, object] = {"stdout": stdout, "stderr": stderr, "returncode": 0}
     if stdout:
         with suppress(ValueError, RecursionError):

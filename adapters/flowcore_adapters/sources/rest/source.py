@@ -55,7 +55,7 @@ class RestSource:
         status = answer.status
         if not answer.successful:
             text = _text(answer.body, answer.charset, notes).strip()
-            call.log(f"HTTP status {status}: {text[:_SHOWN]}")
+            call.log(f"HTTP status {status}: {call.redact(text)[:_SHOWN]}")
             raise SourceError(
                 f"HTTP status {status}",
                 code=str(status),
