@@ -7,7 +7,7 @@ import attrs
 
 from .errors import FencedError, RunNotFoundError, VersionConflictError
 from .ids import RunId
-from .ports import Append, Owner, Ownership, Recorded, Requests
+from .ports import Append, Owner, Ownership, Recorded, Requests, Snapshot
 from .run.events import Event
 from .values import Instant
 
@@ -23,6 +23,7 @@ class _Stream:
     epochs: list[int] = attrs.field(factory=list[int])
     epoch: int = 0
     owner: Owner | None = None
+    snapshots: dict[str, Snapshot] = attrs.field(factory=dict[str, Snapshot])
 
 
 class MemoryEventLog:
@@ -36,6 +37,7 @@ class MemoryEventLog:
         self._streams: dict[RunId, _Stream] = {}
         self._ids: list[RunId] = []
         self._position = 0
+        self._newest_id = RunId(0)
         self._requested: list[tuple[int, RunId]] = []
         self._leases: dict[str, Instant] = {}
 
@@ -47,6 +49,7 @@ class MemoryEventLog:
             stream = self._streams.get(append.run_id)
             if stream is None:
                 insort(self._ids, append.run_id)
+                self._newest_id = max(self._newest_id, append.run_id)
                 stream = self._streams[append.run_id] = _Stream()
             start, self._position = self._position, self._position + len(append.events)
             # The events last: a reader in another thread counts them and must find the rest for each.
@@ -87,6 +90,10 @@ class MemoryEventLog:
         """Return the ids of the runs, newest first."""
         return self._ids[::-1] if limit is None else self._ids[: -limit - 1 : -1]
 
+    def newest_id(self) -> RunId:
+        """Return the highest id that a run ever had."""
+        return self._newest_id
+
     def wait(self, position: int, timeout_s: float) -> int:  # noqa: ARG002 - the port's shape; see the class
         """Return the position at once."""
         return self._position
@@ -96,7 +103,7 @@ class MemoryEventLog:
         stream = self._streams.get(run_id)
         if stream is None:
             raise RunNotFoundError(f"no run {run_id} in this log")
-        self.ownership(run_id).refuse_other(run_id, owner, now=now, over=over)
+        self.ownership(run_id).refuse_others(run_id, now, owner.id, over)
         stream.owner = owner
         stream.epoch += 1
         self._leases[owner.id] = Instant(now + ttl_s)
@@ -127,6 +134,31 @@ class MemoryEventLog:
         """Return at once what others than the owners have appended past *after*."""
         found = self._requested[bisect_right(self._requested, after, key=_position) :]
         return Requests(self._position, tuple(dict.fromkeys(run_id for _, run_id in found)))
+
+    def snapshot(self, run_id: RunId, kind: str) -> Snapshot | None:
+        """Return the newest snapshot of that kind."""
+        stream = self._streams.get(run_id)
+        return None if stream is None else stream.snapshots.get(kind)
+
+    def save_snapshot(self, run_id: RunId, kind: str, version: int, data: bytes) -> None:
+        """Keep *data* unless there is a newer snapshot of that kind (see `EventLog.save_snapshot`)."""
+        stream = self._streams.get(run_id)
+        if stream is not None and version <= len(stream.events):
+            known = stream.snapshots.get(kind)
+            if known is None or known.version <= version:
+                stream.snapshots[kind] = Snapshot(version, data)
+
+    def delete_runs(self, *run_ids: RunId, now: Instant) -> None:
+        """Delete *run_ids*, or nothing (see `EventLog.delete_runs`)."""
+        there = self._streams.keys() & run_ids
+        for run_id in there:
+            self.ownership(run_id).refuse_others(run_id, now)
+        if there:
+            self._position += 1
+            self._ids = [run_id for run_id in self._ids if run_id not in there]
+            self._requested = [entry for entry in self._requested if entry[1] not in there]
+            for run_id in there:
+                del self._streams[run_id]
 
     def close(self) -> None:
         """Do nothing."""

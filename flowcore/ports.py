@@ -1,5 +1,6 @@
 """What the core asks of the outside world: Protocols only, said in the core's own terms."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -19,7 +20,7 @@ class Recorded:
 
     Attributes:
         run_id: The stream it belongs to: one for each run.
-        position: Its place in the whole log, counted from 1, without gaps within one log.
+        position: Its place in the whole log, counted from 1, without gaps but those of runs that were deleted.
         version: Its place in its stream, counted from 1.
         epoch: The epoch of the owner that appended it; 0 for what anybody else did (the run itself, requests).
     """
@@ -84,17 +85,15 @@ class Ownership:
         """Return whether somebody holds the run at *now*."""
         return self.owner is not None and now < self.expires_at
 
-    def refuse_other(self, run_id: RunId, claimant: Owner, *, now: Instant, over: str | None) -> None:
-        """See that *claimant* may claim *run_id* at *now*; *over* is an owner known to be gone (see `EventLog.claim`).
+    def refuse_others(self, run_id: RunId, now: Instant, *allowed: str | None) -> None:
+        """See that nobody holds *run_id*, whose ownership this is, at *now*, but one of *allowed* (ids of owners).
 
         Raises:
-            RunOwnedError: Another owner holds it.
+            RunOwnedError: Somebody else does.
         """
-        if self.held(now) and self.owner is not None and self.owner.id not in {claimant.id, over}:
-            raise RunOwnedError(
-                f"run {run_id} is driven by {self.owner.name}"
-                f" (its lease ends in {self.expires_at - now:.0f} s unless it is renewed)"
-            )
+        if self.owner is not None and self.held(now) and self.owner.id not in allowed:
+            lease_s = math.ceil(self.expires_at - now)
+            raise RunOwnedError(f"run {run_id} is driven by {self.owner.name}, whose lease ends in {lease_s} s")
 
 
 _NO_FACTS: Final[Mapping[str, Json]] = MappingProxyType({})
@@ -109,7 +108,8 @@ class EventLog(Protocol):
         Returns only when what was appended is as durable as the log promises.
 
         Raises:
-            FencedError: The writer has lost the run to another owner: its epoch is not the run's any more.
+            FencedError: The writer has lost the run to another owner: its epoch is not the run's any more. Told even
+                when the stream has moved on as well.
             VersionConflictError: A stream has moved on; read it again.
             LogError: It could not be written; nothing was appended.
         """
@@ -129,6 +129,10 @@ class EventLog(Protocol):
 
     def runs(self, *, limit: int | None = None) -> Sequence[RunId]:
         """Return the ids of the runs, newest first, at most *limit* of them."""
+        ...
+
+    def newest_id(self) -> RunId:
+        """Return the highest id that a run of this log ever had, deleted ones included; 0 when there never was one."""
         ...
 
     def wait(self, position: int, timeout_s: float) -> int:
@@ -175,6 +179,36 @@ class EventLog(Protocol):
         """
         ...
 
+    def snapshot(self, run_id: RunId, kind: str) -> "Snapshot | None":
+        """Return the newest snapshot of that *kind*; None when there is none."""
+        ...
+
+    def save_snapshot(self, run_id: RunId, kind: str, version: int, data: bytes) -> None:
+        """Keep *data* as the snapshot of that kind, unless there is one of a later version.
+
+        Losing one is harmless, so what cannot be kept is not, and nothing is raised: a full disk, a run that was
+        deleted, a version that the run has not come to.
+
+        Args:
+            run_id: The run.
+            kind: Who makes something of it; a new kind for every new shape of *data*.
+            version: The version of the last event that went into it.
+            data: What was made of the events up to there.
+        """
+        ...
+
+    def delete_runs(self, *run_ids: RunId, now: Instant) -> None:
+        """Delete all of *run_ids* that there are, with their events and snapshots, or nothing.
+
+        Which runs may go is for the caller to decide. Their positions and ids are not used again (see `newest_id`), and
+        the deletion takes a position itself, so that whoever asks for the position learns that something has changed.
+
+        Raises:
+            RunOwnedError: Somebody holds one of them at *now*.
+            LogError: They could not be deleted.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of what the log holds; it cannot be used afterwards."""
         ...
@@ -191,6 +225,19 @@ class Requests:
 
     position: int
     run_ids: tuple[RunId, ...] = ()
+
+
+@attrs.frozen
+class Snapshot:
+    """What somebody has made of the events of a run, to go on from there the next time.
+
+    Attributes:
+        version: The version of the last event in it.
+        data: Whatever they made of it.
+    """
+
+    version: int
+    data: bytes
 
 
 class Clock(Protocol):
@@ -270,7 +317,7 @@ class SourceCall:
     deadline: float
     cancel: CancelToken
     log: LogSink
-    redact: "Redact" = str
+    redact: Redact = str
 
     @property
     def idempotency_key(self) -> str:

@@ -48,8 +48,7 @@ def create_run(
 ) -> RunId:
     """Append a queued run of *flow* and return its id: milliseconds since the epoch, the next free one when taken."""
     for _ in range(_ATTEMPTS):
-        newest = log.runs(limit=1)
-        run_id = RunId(max(int(at * 1000), newest[0] + 1 if newest else 0))
+        run_id = RunId(max(int(at * 1000), log.newest_id() + 1))
         command = CreateRun(run_id=run_id, flow=flow, at=at, max_workers=max_workers)
         if descent is not None:
             command = attrs.evolve(

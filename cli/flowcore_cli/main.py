@@ -34,6 +34,13 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "pause": ("flowcore_cli.steering", "Let nothing new of a run start."),
         "continue": ("flowcore_cli.steering", "Let a paused run go on."),
         "show": ("flowcore_cli.show", "Show one recorded run: its steps, notes and outputs."),
+        "events": ("flowcore_cli.events", "Print what happened in a run, event by event."),
+        "explain": ("flowcore_cli.explain", "Say why a step stands where it stands."),
+        "diff": ("flowcore_cli.diff", "Say what is different between two runs."),
+        "export": ("flowcore_cli.archives", "Write a run to one file."),
+        "import": ("flowcore_cli.archives", "Read a run from a file into the log."),
+        "purge": ("flowcore_cli.purge", "Delete runs that have ended."),
+        "fsck": ("flowcore_cli.fsck", "Check the event log: every event, every invariant."),
         "sim": ("flowcore_cli.sim", "Search for bugs in the engine by simulation."),
     }
 )

@@ -16,6 +16,7 @@ from flowcore.run.state import InstanceState, RunState
 from flowcore.values import Json
 from flowcore.views.outputs import OutputsView
 from flowcore.views.status import StatusDocument, StatusView
+from flowcore_cli.moments import Moment
 
 COUNTED: Final = ("succeeded", "failed", "skipped", "stopped", "running", "pending")
 """The words that steps are counted under, in the order in which they are shown."""
@@ -75,8 +76,8 @@ class RunRecord:
         status: What `/status` shows.
     """
 
-    def __init__(self, log: EventLog, run_id: RunId) -> None:
-        """Fold *run_id* from *log*.
+    def __init__(self, log: EventLog, run_id: RunId, moment: Moment | None = None) -> None:
+        """Fold *run_id* from *log*, up to *moment* if there is one.
 
         Raises:
             EventFormatError: An event cannot be read.
@@ -85,7 +86,8 @@ class RunRecord:
         self._state = RunState()
         self._items: dict[str, int] = {}
         view, outputs = StatusView(), OutputsView()
-        for recorded in log.read(run_id):
+        events = log.read(run_id)
+        for recorded in events if moment is None else moment.until(events):
             evolve(self._state, recorded.event)
             view.evolve(recorded)
             outputs.evolve(recorded)

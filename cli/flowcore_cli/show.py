@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flowcore_cli.exits import CommandError
+from flowcore_cli.moments import MOMENT_HELP
 from flowcore_cli.output import print_whole
 from flowcore_cli.selection import driver, find_run, recorded_log
 from flowcore_cli.storage import db_option
@@ -18,24 +20,28 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON on stdout: its status, and its outputs.")
+@click.option("--at", metavar="MOMENT", help=f"As it was then: {MOMENT_HELP}.")
 @db_option
-def show(*, run: str, as_json: bool, db: str | None) -> None:
+def show(*, run: str, as_json: bool, at: str | None, db: str | None) -> None:
     """Show the recorded RUN: its steps, what went wrong, and its outputs.
 
     RUN is an id as `run` and `runs` print it, in any spelling of the API (1733524800000, exec-1733524800000,
     run_1733524800000), or `latest`.
     """
+    from flowcore_cli.moments import Moment
     from flowcore_cli.records import RunRecord
 
     with recorded_log(db) as log:
-        record = RunRecord(log, find_run(log, run, db))
-        owner = None if record.ended else driver(log, record.run_id)
+        record = RunRecord(log, find_run(log, run, db), None if at is None else Moment(at))
+        if not record.found:
+            raise CommandError(f"there was no run {record.run_id} yet at {at}")
+        owner = None if record.ended or at is not None else driver(log, record.run_id)
     if as_json:
         from flowcore_cli.render import to_json
 
         print_whole(to_json({**_document(record), "driven_by": owner}))
     else:
-        print_whole(_text(record, owner))
+        print_whole(_text(record, owner, past=at is not None))
 
 
 def _document(record: "RunRecord") -> dict[str, object]:
@@ -54,12 +60,17 @@ def _document(record: "RunRecord") -> dict[str, object]:
     return {**record.document(), **head, "reason": record.reason, "outputs": record.outputs}
 
 
-def _text(record: "RunRecord", owner: str | None) -> str:
+def _text(record: "RunRecord", owner: str | None, *, past: bool) -> str:
     from flowcore_cli.render import outputs_text
 
     shown = {name: values for name, values in record.outputs.items() if values}
     outputs = outputs_text(shown, shorten=sys.stdout.isatty())
-    blocks = [_head(record, owner), _steps(record), _headed("NOTES", _notes(record)), _headed("OUTPUTS", outputs)]
+    blocks = [
+        _head(record, owner, past=past),
+        _steps(record),
+        _headed("NOTES", _notes(record)),
+        _headed("OUTPUTS", outputs),
+    ]
     return "\n\n".join(filter(None, blocks))
 
 
@@ -67,7 +78,7 @@ def _headed(title: str, text: str) -> str:
     return f"{click.style(title, dim=True)}\n{text}" if text else ""
 
 
-def _head(record: "RunRecord", owner: str | None) -> str:
+def _head(record: "RunRecord", owner: str | None, *, past: bool) -> str:
     from flowcore_cli.records import counts_text
     from flowcore_cli.render import clock_time, duration, mark, visible
 
@@ -77,7 +88,7 @@ def _head(record: "RunRecord", owner: str | None) -> str:
     started = "not started" if record.started_at is None else f"started {clock_time(record.started_at)}"
     took = "" if record.duration is None else f", took {duration(record.duration)}"
     head = f"{mark(state)} run {record.run_id}{name} {state}{reason}\n  {started}{took}\n  {counts_text(record.counts)}"
-    if record.ended:
+    if record.ended or past:
         return head
     hint = f"driven by {visible(owner)}" if owner else f"nobody drives it: `flowcore-cli resume {record.run_id}` does"
     return f"{head}\n  {hint}"

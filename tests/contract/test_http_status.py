@@ -593,6 +593,9 @@ class TestMethodsAndPaths:
             "/healthz": Scope.OPEN,
             "/status": Scope.READ,
             "/outputs": Scope.READ,
+            "/api/runs/{run_id}/events": Scope.READ,
+            "/api/runs/{run_id}/explain": Scope.READ,
+            "/api/runs/{run_id}/diff/{other}": Scope.READ,
         }
         with pytest.raises(TypeError):
             Route("/nothing", object())  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]

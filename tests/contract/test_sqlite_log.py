@@ -18,24 +18,26 @@ from typing import Final
 import pytest
 from typing_extensions import override
 
-from flowcore.errors import EventFormatError, LogError, VersionConflictError
+from flowcore.errors import EventFormatError, FencedError, LogError, RunOwnedError, VersionConflictError
 from flowcore.ids import InstanceId, RunId
-from flowcore.ports import Append, Owner, Ownership
+from flowcore.ports import Append, Owner, Ownership, Recorded, Requests, Snapshot
 from flowcore.run.events import AttemptSucceeded, Event, RunStarted
 from flowcore.values import Instant
 from flowcore_adapters.logs.location import default_path
-from flowcore_adapters.logs.sqlite import Durability, SqliteEventLog, file
+from flowcore_adapters.logs.sqlite import Durability, SqliteEventLog, file, schema, snapshots, watching
 
 PLENTY_S: Final = 60.0
 """How long a test waits for what must happen: nothing waits this long unless it is broken."""
 RUN, OTHER = RunId(1733524800000), RunId(1733524800001)
 NOBODY: Final = 65534
+ADA, BOB = Owner("ada-1", "process 4711 on host", "host", 4711), Owner("bob-1", "process 4712 on host", "host", 4712)
+NOW: Final = Instant(1733524800.5)
 
 PRELUDE: Final = """
-import resource, sys
-from flowcore.errors import LogError, VersionConflictError
+import resource, sys, time
+from flowcore.errors import FencedError, LogError, RunOwnedError, VersionConflictError
 from flowcore.ids import RunId
-from flowcore.ports import Append
+from flowcore.ports import Append, Owner
 from flowcore.run.events import RunStarted
 from flowcore.values import Instant
 from flowcore_adapters.logs.sqlite import SqliteEventLog
@@ -46,21 +48,6 @@ def event(version):
     return RunStarted(at=Instant(float(version)))
 """
 """What the other processes have in common."""
-
-
-FIRST_SCHEMA: Final = """
-CREATE TABLE events (
-    position INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, version INTEGER NOT NULL, at REAL NOT NULL,
-    type TEXT NOT NULL, schema INTEGER NOT NULL, data TEXT NOT NULL, UNIQUE (run_id, version)
-);
-CREATE TABLE runs (run_id INTEGER PRIMARY KEY, created INTEGER NOT NULL, version INTEGER NOT NULL);
-PRAGMA application_id = 1718382455;
-PRAGMA user_version = 1;
-INSERT INTO events VALUES (1, 1733524800000, 1, 0.0, 'RunStarted', 1, '{"at": 0.0}');
-INSERT INTO runs VALUES (1733524800000, 1, 1);
-"""
-"""A log as the first version of flowcore wrote it."""
-OWNER: Final = Owner("1", "process 1 on here", "here", 1)
 
 
 @pytest.fixture
@@ -102,9 +89,9 @@ def process(code: str, path: Path, run_id: RunId = RUN) -> Generator[subprocess.
             child.kill()
 
 
-def edit(path: Path, statement: str, *parameters: object) -> None:
+def edit(path: Path, statement: str, *parameters: object) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(statement, parameters)
+        return connection.execute(statement, parameters).fetchall()
 
 
 class TestFile:
@@ -126,12 +113,12 @@ class TestFile:
                 connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("application_id", "user_version", "journal_mode")
             ]
-        assert told == [int.from_bytes(b"flow"), 2, "wal"]
+        assert told == [int.from_bytes(b"flow"), 3, "wal"]
 
     @pytest.mark.parametrize(("durability", "level"), [("full", 2), ("relaxed", 1)])
     def test_durability_is_sqlites(self, path: Path, durability: Durability, level: int) -> None:
         with closing(SqliteEventLog(path, durability=durability)) as log:
-            assert log._writer._open().execute("PRAGMA synchronous").fetchone() == (level,)
+            assert log._writer.connection().execute("PRAGMA synchronous").fetchone() == (level,)
 
     def test_everything_is_there_when_it_is_opened_again(self, path: Path, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(3)), Append(OTHER, 0, events(1)))
@@ -161,35 +148,17 @@ class TestFile:
         SqliteEventLog(":memory:").close()
         assert (tmp_path / ":memory:").is_file()
 
-    def test_newer_schema_is_refused(self, path: Path) -> None:
-        SqliteEventLog(path).close()
-        edit(path, "PRAGMA user_version = 3")
-        with pytest.raises(LogError, match=r"log\.db: written by a newer version .* schema 3; this one reads up to 2"):
-            SqliteEventLog(path)
-
-    def test_a_file_that_lost_its_version_is_refused(self, path: Path) -> None:
+    def test_a_log_of_no_version_is_refused(self, path: Path) -> None:
         SqliteEventLog(path).close()
         edit(path, "PRAGMA user_version = 0")
-        with pytest.raises(LogError, match=r"log\.db: the file is damaged: .* not with its version"):
+        with pytest.raises(LogError, match=r"log\.db: this SQLite database is not a flowcore log"):
             SqliteEventLog(path)
 
-    def test_a_file_of_the_first_schema_is_upgraded(self, path: Path) -> None:
-        path.parent.mkdir()
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(FIRST_SCHEMA)
-        with ThreadPoolExecutor(4) as pool:
-            logs = list(pool.map(SqliteEventLog, [path] * 4))
-        log = logs[0]
-        assert [(each.version, each.epoch, each.event) for each in log.read(RUN)] == [
-            (1, 0, RunStarted(at=Instant(0.0)))
-        ]
-        assert log.ownership(RUN) == Ownership(None, 0)
-        assert log.claim(RUN, OWNER, now=Instant(1.0), ttl_s=5.0) == 1
-        assert log.append(Append(RUN, 1, events(1), 1)) == 2
-        with closing(SqliteEventLog(path)) as again:
-            assert versions(again, RUN) == [1, 2]
-        for each in logs:
-            each.close()
+    def test_newer_schema_is_refused(self, path: Path) -> None:
+        SqliteEventLog(path).close()
+        edit(path, "PRAGMA user_version = 4")
+        with pytest.raises(LogError, match=r"log\.db: written by a newer version .* schema 4; this one reads up to 3"):
+            SqliteEventLog(path)
 
     def test_database_of_somebody_else_is_refused_and_left_alone(self, tmp_path: Path) -> None:
         path = tmp_path / "bookmarks.db"
@@ -232,6 +201,108 @@ class TestFile:
             stream.write(b"\xff" * 8192)
         with pytest.raises(LogError, match=r"log\.db: the file is damaged"), closing(SqliteEventLog(path)) as damaged:
             versions(damaged, RUN)
+
+
+VERSION_1: Final = (
+    """CREATE TABLE events (
+        position INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        at REAL NOT NULL,
+        type TEXT NOT NULL,
+        schema INTEGER NOT NULL,
+        data TEXT NOT NULL,
+        UNIQUE (run_id, version)
+    )""",
+    """CREATE TABLE runs (
+        run_id INTEGER PRIMARY KEY,
+        created INTEGER NOT NULL,
+        version INTEGER NOT NULL
+    )""",
+    "PRAGMA application_id = 1718382455",
+    "PRAGMA user_version = 1",
+    "INSERT INTO runs VALUES (1733524800000, 1, 2), (1733524800001, 3, 1)",
+    """INSERT INTO events VALUES
+        (1, 1733524800000, 1, 0.0, 'RunStarted', 1, '{"at":0.0}'),
+        (2, 1733524800000, 2, 1.0, 'RunStarted', 1, '{"at":1.0}'),
+        (3, 1733524800001, 1, 0.0, 'RunStarted', 1, '{"at":0.0}')""",
+)
+"""What version 1 wrote, with `RUN` and `OTHER` in it."""
+
+
+class TestUpgrading:
+    @pytest.fixture
+    def old(self, tmp_path: Path) -> Path:
+        path = tmp_path / "old.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            for statement in VERSION_1:
+                connection.execute(statement)
+            connection.commit()
+        return path
+
+    def test_everything_is_there_and_the_new_things_work(self, old: Path) -> None:
+        with closing(SqliteEventLog(old)) as log:
+            one, two = events(2)
+            assert list(log.read(RUN)) == [Recorded(RUN, 1, 1, one), Recorded(RUN, 2, 2, two)]
+            assert (log.position(), log.version(RUN), log.runs()) == (3, 2, [OTHER, RUN])
+            assert log.ownership(RUN) == Ownership(None, 0)
+            assert log.requests(0, 0) == Requests(3, (RUN, OTHER))
+            assert log.claim(RUN, ADA, now=NOW, ttl_s=1.0) == 1
+            assert log.append(Append(RUN, 2, events(1, 2), epoch=1)) == 4
+
+    def test_the_tables_are_those_of_a_new_log(self, old: Path, path: Path) -> None:
+        for each in (old, path):
+            SqliteEventLog(each).close()
+        assert tables(old) == tables(path)
+        assert edit(old, "PRAGMA user_version") == edit(path, "PRAGMA user_version") == [(3,)]
+
+    def test_it_happens_once(self, old: Path) -> None:
+        SqliteEventLog(old).close()
+        before = old.read_bytes()
+        SqliteEventLog(old).close()
+        assert old.read_bytes() == before
+
+    def test_several_processes_at_once(self, old: Path) -> None:
+        code = """
+sys.stdin.readline()
+log = SqliteEventLog(path)
+print(log.position(), log.claim(run_id, Owner("a", "a"), now=Instant(0.0), ttl_s=1.0) > 0)
+log.close()
+"""
+        with process(code, old) as one, process(code, old) as two, process(code, old) as three:
+            children = (one, two, three)
+            with ThreadPoolExecutor(len(children)) as threads:
+                told = list(threads.map(go, children))
+        assert told == ["3 True\n"] * 3
+        with closing(SqliteEventLog(old)) as log:
+            assert log.ownership(RUN).epoch == 3
+
+    def test_a_crash_in_its_midst_leaves_the_old_one(self, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(schema, "_UPGRADES", ((*schema._UPGRADES[0], "CREATE TABLE runs (broken)"),))
+            with pytest.raises(LogError, match=r"old\.db: table runs already exists"):
+                SqliteEventLog(old)
+        assert edit(old, "PRAGMA user_version") == [(1,)]
+        with closing(SqliteEventLog(old)) as log:
+            assert versions(log, RUN) == [1, 2]
+
+    def test_a_process_of_the_old_version_may_go_on(self, old: Path) -> None:
+        with closing(SqliteEventLog(old)) as log:
+            columns, row = "position, run_id, version, at, type, schema, data", (4, RUN, 3, 2.0, "RunStarted", 1)
+            edit(old, f"INSERT INTO events ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", *row, '{"at":2.0}')  # noqa: S608
+            edit(old, "UPDATE runs SET version = 3 WHERE run_id = ?", RUN)
+            assert [recorded.event for recorded in log.read(RUN)] == events(3)
+
+
+def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Return the columns of every table and index."""
+    names = edit(path, "SELECT name FROM sqlite_schema")
+    return {
+        str(name): [row[1:] for row in edit(path, f"PRAGMA table_xinfo('{name}')")]
+        + edit(path, f"PRAGMA index_xinfo('{name}')")
+        for (name,) in names
+    }
 
 
 class TestPermissions:
@@ -303,7 +374,7 @@ class TestAppending:
             log.append(Append(RunId(2**63), 0, events(1)))
 
     def test_an_event_that_is_too_large_is_refused(self, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("flowcore_adapters.logs.sqlite.writing._MAX_CHARACTERS", 1000)
+        monkeypatch.setattr("flowcore_adapters.logs.sqlite.rows._MAX_CHARACTERS", 1000)
         with pytest.raises(LogError, match="too large for the log"):
             log.append(Append(RUN, 0, [large_event()]))
 
@@ -316,7 +387,7 @@ class TestGroups:
     def test_waiting_appends_share_a_transaction(self, path: Path, log: SqliteEventLog) -> None:
         statements: list[str] = []
         log.append(Append(RUN, 0, events(1)))
-        log._writer._open().set_trace_callback(statements.append)
+        log._writer.connection().set_trace_callback(statements.append)
         with queued(path, log, [Append(RunId(run), 0, events(2)) for run in range(self.COUNT)]) as results:
             pass
         assert sorted(result.result(PLENTY_S) for result in results) == list(range(3, 2 * self.COUNT + 2, 2))
@@ -331,6 +402,31 @@ class TestGroups:
         with pytest.raises(VersionConflictError):
             conflict.result(PLENTY_S)
         assert OTHER not in log.runs()
+
+    def test_a_fenced_writer_does_not_spoil_the_others(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(OTHER, 0, events(1)))
+        for _ in range(2):
+            log.claim(OTHER, ADA, now=NOW, ttl_s=1.0)
+        fenced = Append(OTHER, 1, events(1, 1), epoch=1)
+        owner = Append(OTHER, 1, events(1, 1), epoch=2)
+        others = [Append(RunId(run), 0, events(1)) for run in range(self.COUNT)]
+        with queued(path, log, [*others, fenced, owner]) as results:
+            pass
+        *right, rejected, accepted = results
+        told = [result.result(PLENTY_S) for result in (*right, accepted)]
+        assert sorted(told) == list(range(2, self.COUNT + 3))
+        with pytest.raises(FencedError):
+            rejected.result(PLENTY_S)
+        assert [recorded.epoch for recorded in log.read(OTHER)] == [0, 2]
+
+    def test_a_claim_does_not_wait_for_the_disk(self, path: Path, log: SqliteEventLog) -> None:
+        statements: list[str] = []
+        log.append(Append(RUN, 0, events(1)))
+        log._writer.connection().set_trace_callback(statements.append)
+        log.claim(RUN, ADA, now=NOW, ttl_s=1.0)
+        log.append(Append(RUN, 1, events(1, 1), epoch=1))
+        orders = [each for each in statements if each.startswith(("PRAGMA", "COMMIT"))]
+        assert orders == ["PRAGMA synchronous = NORMAL", "COMMIT", "PRAGMA synchronous = FULL", "COMMIT"]
 
     def test_one_of_several_for_a_version_wins(self, path: Path, log: SqliteEventLog) -> None:
         with queued(path, log, [Append(RUN, 0, events(1, writer)) for writer in range(self.COUNT)]) as results:
@@ -407,6 +503,115 @@ def queued(path: Path, log: SqliteEventLog, appends: Sequence[Append]) -> Genera
         other.execute("ROLLBACK")
 
 
+class TestSnapshots:
+    def test_they_survive_and_wait_for_no_disk(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(3)))
+        statements: list[str] = []
+        log._writer.connection().set_trace_callback(statements.append)
+        log.save_snapshot(RUN, "state/1", 3, b"data")
+        assert statements[0] == "PRAGMA synchronous = NORMAL"
+        log.close()
+        with closing(SqliteEventLog(path)) as again:
+            assert again.snapshot(RUN, "state/1") == Snapshot(3, b"data")
+
+    def test_what_cannot_be_kept_is_not(self, path: Path, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+        log.append(Append(RUN, 0, events(3)))
+        log.save_snapshot(RUN, "state/1", 1, b"data")
+        log._writer.connection().execute("PRAGMA max_page_count = 40")
+        log.save_snapshot(RUN, "state/1", 2, bytes(1_000_000))
+        assert log.append(Append(RUN, 3, events(1, 3))) == 4, "an append does not suffer"
+        monkeypatch.setattr(file, "BUSY_TIMEOUT_S", 0.05)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other, closing(SqliteEventLog(path)) as second:
+            other.execute("BEGIN IMMEDIATE")
+            second.save_snapshot(RUN, "state/1", 2, b"locked out")
+        monkeypatch.setattr(snapshots, "MAX_BYTES", 3)
+        log.save_snapshot(RUN, "state/1", 2, b"too large")
+        assert log.snapshot(RUN, "state/1") == Snapshot(1, b"data")
+
+    def test_one_that_fails_takes_no_append_with_it(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(1)))
+        log._writer.connection().execute("PRAGMA max_page_count = 40")
+        with ThreadPoolExecutor(1) as threads:
+            with queued(path, log, [Append(RunId(run), 0, events(1)) for run in range(4)]) as results:
+                saved = threads.submit(log.save_snapshot, RUN, "state/1", 1, bytes(1_000_000))
+            assert saved.result(PLENTY_S) is None
+            assert sorted(result.result(PLENTY_S) for result in results) == [2, 3, 4, 5]
+        assert log.snapshot(RUN, "state/1") is None
+
+
+class TestDeleting:
+    def test_another_process_sees_it_at_once(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(2)), Append(OTHER, 0, events(2)))
+        with closing(SqliteEventLog(path)) as other:
+            assert (other.position(), other.newest_id(), other.version(OTHER)) == (4, OTHER, 2)
+            log.delete_runs(OTHER, now=NOW)
+            assert other.wait(4, PLENTY_S) == 5
+            assert (other.position(), other.newest_id(), other.version(OTHER), other.runs()) == (5, OTHER, 0, [RUN])
+            assert other.append(Append(RUN, 2, events(1, 2))) == 6
+        log.close()
+        with closing(SqliteEventLog(path)) as again:
+            assert (again.position(), again.newest_id()) == (6, OTHER)
+
+    @pytest.mark.parametrize("durability", ["full", "relaxed"])
+    def test_the_disk_has_it_whatever_the_durability(self, path: Path, durability: Durability) -> None:
+        statements: list[str] = []
+        with closing(SqliteEventLog(path, durability=durability)) as log:
+            log.append(Append(RUN, 0, events(2)))
+            log._writer.connection().set_trace_callback(statements.append)
+            log.delete_runs(RUN, now=NOW)
+            log._writer.connection().set_trace_callback(None)
+            level = log._writer.connection().execute("PRAGMA synchronous").fetchone()
+        switched = [each for each in statements if each.startswith("PRAGMA")]
+        assert switched == ([] if durability == "full" else [f"PRAGMA synchronous = {it}" for it in ("FULL", "NORMAL")])
+        assert level == (2 if durability == "full" else 1,)
+
+
+class TestOwners:
+    def test_renewing_costs_nothing_when_there_is_no_lease(self, path: Path, log: SqliteEventLog) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            log.renew(ADA, now=NOW, ttl_s=1.0)
+
+    def test_who_is_gone_is_forgotten_when_nobody_refers_to_them(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(1)), Append(OTHER, 0, events(1)))
+        owners = [Owner(f"{index}", f"process {index}") for index in range(4)]
+        for index, owner in enumerate(owners):
+            log.claim(RUN, owner, now=Instant(NOW + index), ttl_s=1.0)
+            log.claim(OTHER, owner, now=Instant(NOW + index), ttl_s=1.0)
+            log.release(owner, OTHER)
+        assert edit(path, "SELECT id FROM owners ORDER BY id") == [("2",), ("3",)], "the last one that was taken over"
+        log.release(owners[3], RUN)
+        log.claim(RUN, ADA, now=Instant(NOW + 9), ttl_s=1.0)
+        assert edit(path, "SELECT id FROM owners") == [(ADA.id,)]
+
+    def test_it_is_written_down_who_they_are(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(1)))
+        log.claim(RUN, ADA, now=NOW, ttl_s=1.0)
+        assert edit(path, "SELECT * FROM owners") == [("ada-1", "process 4711 on host", "host", 4711, NOW + 1.0)]
+
+    def test_another_process_is_refused_and_the_old_owner_is_fenced(self, path: Path, log: SqliteEventLog) -> None:
+        code = """
+log = SqliteEventLog(path)
+owner = Owner("child", "the child")
+for line in sys.stdin:
+    try:
+        print(log.claim(run_id, owner, now=Instant(float(line)), ttl_s=1.0), flush=True)
+        log.append(Append(run_id, 1, [event(1)], epoch=2))
+    except RunOwnedError as error:
+        print(error, flush=True)
+"""
+        log.append(Append(RUN, 0, events(1)))
+        epoch = log.claim(RUN, ADA, now=NOW, ttl_s=10.0)
+        with process(code, path) as child:
+            told, _ = child.communicate(f"{NOW + 9.5}\n{NOW + 10}\n", timeout=PLENTY_S)
+        assert told == f"run {RUN} is driven by process 4711 on host, whose lease ends in 1 s\n2\n"
+        with pytest.raises(FencedError, match="epoch 2, not 1"):
+            log.append(Append(RUN, 1, events(1, 1), epoch=epoch))
+        assert [recorded.epoch for recorded in log.read(RUN)] == [0, 2]
+        with pytest.raises(RunOwnedError, match="driven by the child"):
+            log.claim(RUN, ADA, now=Instant(NOW + 10.5), ttl_s=10.0)
+
+
 class TestReading:
     def test_a_slow_reader_holds_no_transaction(self, path: Path, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(1000)))
@@ -463,7 +668,7 @@ class TestReading:
 
         def read(_: int) -> list[int]:
             barrier.wait(PLENTY_S)
-            with log._reader():
+            with log._readers.lend():
                 barrier.wait(PLENTY_S)  # more at one time than connections are kept
             return versions(log, RUN)
 
@@ -474,7 +679,7 @@ class TestReading:
 class TestFaults:
     def test_disk_full(self, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(1)))
-        log._writer._open().execute("PRAGMA max_page_count = 40")
+        log._writer.connection().execute("PRAGMA max_page_count = 40")
         done = 0
         with pytest.raises(LogError, match="nothing was appended: the disk is full"):  # noqa: PT012 - until it is
             for done in range(100):
@@ -483,7 +688,7 @@ class TestFaults:
         assert log.position() == log.version(RUN) == len(versions(log, RUN)) == 1 + done
         with pytest.raises(LogError, match="the disk is full"):
             log.append(Append(RUN, 1 + done, [large_event()]))
-        log._writer._open().execute("PRAGMA max_page_count = 4000")
+        log._writer.connection().execute("PRAGMA max_page_count = 4000")
         assert log.append(Append(RUN, 1 + done, [large_event()])) == 2 + done
 
     def test_writing_fails(self, path: Path) -> None:
@@ -575,6 +780,54 @@ for line in sys.stdin:
             with pytest.raises(VersionConflictError):
                 log.append(Append(RUN, 0, events(1)))
             assert log.append(Append(RUN, 5, events(1, 5))) == 6
+
+    def test_what_another_process_asks_for_is_told_within_100_ms(self, path: Path, log: SqliteEventLog) -> None:
+        code = """
+log = SqliteEventLog(path)
+for line in sys.stdin:
+    version, epoch = map(int, line.split())
+    log.append(Append(run_id, version, [event(version)], epoch=epoch))
+    print(time.monotonic(), flush=True)
+"""
+        delays: list[float] = []
+        with process(code, path) as child, ThreadPoolExecutor(1) as threads:
+            assert child.stdin is not None
+            assert child.stdout is not None
+
+            def append(version: int, epoch: int) -> float:
+                print(version, epoch, file=child.stdin, flush=True)
+                return float(child.stdout.readline()) if child.stdout is not None else 0.0
+
+            append(0, 0)
+            assert log.requests(0, PLENTY_S) == Requests(1, (RUN,))
+            log.claim(RUN, ADA, now=NOW, ttl_s=1.0)
+
+            def wait(after: int) -> tuple[Requests, float]:
+                return log.requests(after, PLENTY_S), monotonic()
+
+            for version in range(1, 11, 2):
+                waiter = threads.submit(wait, version)
+                append(version, 1)
+                appended_at = append(version + 1, 0)
+                requests, told_at = waiter.result(PLENTY_S)
+                assert requests == Requests(version + 2, (RUN,))
+                delays.append(told_at - appended_at)
+        # The median: the machine may be busy with something else for once.
+        assert sorted(delays)[2] < 0.1
+
+    def test_waiting_for_requests_asks_no_more_than_it_must(self, path: Path, log: SqliteEventLog) -> None:
+        """One number while nothing happens, and never a walk over all events."""
+        log.append(Append(RUN, 0, events(1)))
+        statements: list[str] = []
+        assert log.requests(0, 0) == Requests(1, (RUN,))
+        watcher = log._watcher._connection
+        assert watcher is not None
+        watcher.set_trace_callback(statements.append)
+        assert log.requests(1, 0.12) == Requests(1)
+        assert set(statements) == {"PRAGMA data_version"}
+        assert len(statements) <= 4
+        (plan,) = edit(path, f"EXPLAIN QUERY PLAN {watching._REQUESTS.partition('GROUP')[0]}", 0, 1)
+        assert plan[3] == "SEARCH events USING INDEX events_of_others (position>? AND position<?)"
 
     def test_two_logs_of_one_process(self, path: Path, log: SqliteEventLog) -> None:
         with closing(SqliteEventLog(path)) as other, ThreadPoolExecutor(1) as threads:

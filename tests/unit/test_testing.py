@@ -4,52 +4,15 @@ import re
 
 import pytest
 
-from flowcore.errors import VersionConflictError
 from flowcore.ids import InstanceId, RunId
-from flowcore.ports import Append, Clock, EventLog, Recorded
+from flowcore.ports import Clock
 from flowcore.run.commands import PauseRun, Settle, StartAttempt, StartRun
 from flowcore.run.events import RunPaused, RunStarted, RunStopped, RunStopRequested, RunSucceeded
-from flowcore.testing import ManualClock, MemoryEventLog, given
+from flowcore.testing import ManualClock, given
 from tests.builders import T0, T1, T2, begun, created, failed, skipped, started, step
 
 FIRST, SECOND = RunId(1), RunId(2)
 CREATED, STARTED, ENDED = created(), RunStarted(at=T0), RunSucceeded(at=T2)
-
-
-class TestMemoryEventLog:
-    """An `EventLog` in lists (the laws of the port: tests/contract/test_event_log.py)."""
-
-    def test_it_is_an_event_log(self) -> None:
-        log: EventLog = MemoryEventLog()
-        log.close()
-        assert (log.position(), log.version(FIRST), log.runs(), list(log.read(FIRST))) == (0, 0, [], [])
-
-    def test_streams_have_versions_of_their_own_and_positions_in_common(self) -> None:
-        log = MemoryEventLog()
-        assert log.append(Append(FIRST, 0, [CREATED]), Append(SECOND, 0, [CREATED, STARTED])) == 3
-        assert log.append(Append(FIRST, 1, [STARTED])) == 4
-        assert list(log.read(FIRST)) == [Recorded(FIRST, 1, 1, CREATED), Recorded(FIRST, 4, 2, STARTED)]
-        assert list(log.read(SECOND, after=1)) == [Recorded(SECOND, 3, 2, STARTED)]
-        assert (log.position(), log.version(FIRST), log.version(SECOND)) == (4, 2, 2)
-
-    def test_a_conflict_appends_nothing_at_all(self) -> None:
-        log = MemoryEventLog()
-        log.append(Append(FIRST, 0, [CREATED]))
-        with pytest.raises(VersionConflictError, match="run 1 is at version 1, not 0"):
-            log.append(Append(SECOND, 0, [CREATED]), Append(FIRST, 0, [STARTED]))
-        assert (log.position(), log.runs()) == (1, [FIRST])
-
-    def test_runs_are_told_newest_first(self) -> None:
-        log = MemoryEventLog()
-        for run_id in (SECOND, FIRST):
-            log.append(Append(run_id, 0, [CREATED]))
-        assert (log.runs(), log.runs(limit=1)) == ([SECOND, FIRST], [SECOND])
-
-    def test_waiting_does_not_block(self) -> None:
-        log = MemoryEventLog()
-        assert log.wait(0, 1_000_000.0) == 0
-        log.append(Append(FIRST, 0, [CREATED]))
-        assert log.wait(0, 1_000_000.0) == 1
 
 
 class TestManualClock:

@@ -12,6 +12,7 @@ from . import errors
 from .admission import Admission
 from .guard import Guard, GuardSettings
 from .health import HealthResource
+from .run_resources import DifferenceResource, EventsResource, ExplainResource
 from .shortcut import Shortcut
 from .view_cache import ViewCache
 from .view_resource import OwnRun, ViewResource
@@ -64,6 +65,9 @@ def routes(log: EventLog, *, threads: int = THREADS, own: OwnRun | None = None) 
         Route("/healthz", HealthResource(log), Scope.OPEN),
         Route("/status", status, Scope.READ),
         Route("/outputs", outputs, Scope.READ),
+        Route("/api/runs/{run_id}/events", EventsResource(log), Scope.READ),
+        Route("/api/runs/{run_id}/explain", ExplainResource(log), Scope.READ),
+        Route("/api/runs/{run_id}/diff/{other}", DifferenceResource(log), Scope.READ),
     )
 
 

@@ -49,7 +49,7 @@ class ViewResource:
             response.set_header("Cache-Control", "no-cache")
             response.content_type = falcon.MEDIA_JSON
             response.data = self._empty
-        elif (query.after is not None and page.position <= query.after) or _has(request.env, page):
+        elif (query.after is not None and page.position <= query.after) or has_etag(request.env, page.etag):
             response.status = falcon.HTTP_304
             response.set_headers(page.validators)
         else:
@@ -70,7 +70,7 @@ class ViewResource:
             self._latest = None if page is None else (position, page)
         if page is None:
             return None
-        if _has(environ, page):
+        if has_etag(environ, page.etag):
             return falcon.HTTP_304, page.validators, b""
         return falcon.HTTP_200, page.headers, page.body
 
@@ -129,9 +129,9 @@ class ViewResource:
         return page
 
 
-def _has(environ: "WSGIEnvironment", page: Page) -> bool:
-    """Return whether `If-None-Match` names *page*: alone, in a list, weakly, or as `*`."""
+def has_etag(environ: "WSGIEnvironment", etag: str) -> bool:
+    """Return whether `If-None-Match` names *etag*: alone, in a list, weakly, or as `*`."""
     given = environ.get("HTTP_IF_NONE_MATCH")
-    if given is None or given == page.etag:
+    if given is None or given == etag:
         return given is not None
-    return any(part.strip().removeprefix("W/") in {page.etag, "*"} for part in given.split(","))
+    return any(part.strip().removeprefix("W/") in {etag, "*"} for part in given.split(","))

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 from flowcore.errors import LogError
 from flowcore.ids import RunId
 from flowcore.memory_log import MemoryEventLog
-from flowcore.ports import Append, Owner, Ownership, Recorded, Requests
+from flowcore.ports import Append, Owner, Ownership, Recorded, Requests, Snapshot
 from flowcore.values import Instant
 
 
@@ -19,8 +20,10 @@ class SharedMemoryEventLog:
         self._log = MemoryEventLog()
         self._lock = threading.Lock()
         self._moved = threading.Condition(self._lock)
-        self._requested = threading.Condition(self._lock)
+        # Who drives runs appends all the time; who waits for requests must not wake up for all of it.
+        self._asked = threading.Condition(self._lock)
         self._waiting = 0
+        self._listening = 0
         self._closed = False
 
     def append(self, *appends: Append) -> int:
@@ -32,8 +35,8 @@ class SharedMemoryEventLog:
             position = self._log.append(*appends)
             if self._waiting:
                 self._moved.notify_all()
-            if any(not append.epoch for append in appends):
-                self._requested.notify_all()
+            if self._listening and not all(append.epoch for append in appends):
+                self._asked.notify_all()
         return position
 
     def read(self, run_id: RunId, *, after: int = 0) -> Iterator[Recorded]:
@@ -56,6 +59,10 @@ class SharedMemoryEventLog:
         with self._lock:
             return self._log.runs(limit=limit)
 
+    def newest_id(self) -> RunId:
+        """Return the highest id that a run ever had."""
+        return self._log.newest_id()
+
     def wait(self, position: int, timeout_s: float) -> int:
         """Block until the log is past *position*, *timeout_s* is over or the log is closed (see `EventLog.wait`)."""
         deadline = time.monotonic() + timeout_s
@@ -75,17 +82,17 @@ class SharedMemoryEventLog:
 
     def claim(self, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
         """Make *owner* the one who drives *run_id* (see `EventLog.claim`)."""
-        with self._lock:
+        with self._open():
             return self._log.claim(run_id, owner, now=now, ttl_s=ttl_s, over=over)
 
     def renew(self, owner: Owner, *, now: Instant, ttl_s: float) -> None:
         """Let the lease of *owner* last until *ttl_s* seconds after *now*."""
-        with self._lock:
+        with self._open():
             self._log.renew(owner, now=now, ttl_s=ttl_s)
 
     def release(self, owner: Owner, *run_ids: RunId) -> None:
-        """Let go of *run_ids*."""
-        with self._lock:
+        """Let go of *run_ids*: those of them that *owner* owns."""
+        with self._open():
             self._log.release(owner, *run_ids)
 
     def ownership(self, run_id: RunId) -> Ownership:
@@ -96,18 +103,46 @@ class SharedMemoryEventLog:
     def requests(self, after: int, timeout_s: float) -> Requests:
         """Block until somebody who is no owner has appended past *after* (see `EventLog.requests`)."""
         deadline = time.monotonic() + timeout_s
-        with self._requested:
-            while not (found := self._log.requests(after, 0.0)).run_ids:
-                remaining_s = deadline - time.monotonic()
-                if self._closed:
-                    raise LogError("the event log is closed")
-                if remaining_s <= 0 or not self._requested.wait(remaining_s):
-                    break
-            return found
+        with self._lock:
+            self._listening += 1
+            try:
+                while not self._closed:
+                    found = self._log.requests(after, 0)
+                    remaining_s = deadline - time.monotonic()
+                    if found.run_ids or remaining_s <= 0:
+                        return found
+                    self._asked.wait(remaining_s)
+            finally:
+                self._listening -= 1
+            raise LogError("the event log is closed")
+
+    def snapshot(self, run_id: RunId, kind: str) -> Snapshot | None:
+        """Return the newest snapshot of that kind."""
+        with self._lock:
+            return self._log.snapshot(run_id, kind)
+
+    def save_snapshot(self, run_id: RunId, kind: str, version: int, data: bytes) -> None:
+        """Keep *data* unless there is a newer snapshot of that kind (see `EventLog.save_snapshot`)."""
+        with self._lock:
+            self._log.save_snapshot(run_id, kind, version, data)
+
+    def delete_runs(self, *run_ids: RunId, now: Instant) -> None:
+        """Delete *run_ids*, or nothing (see `EventLog.delete_runs`)."""
+        with self._open():
+            self._log.delete_runs(*run_ids, now=now)
+            self._moved.notify_all()
 
     def close(self) -> None:
         """Wake whoever waits; nothing can be appended afterwards."""
         with self._lock:
             self._closed = True
             self._moved.notify_all()
-            self._requested.notify_all()
+            self._asked.notify_all()
+
+    @contextmanager
+    def _open(self) -> Generator[None]:
+        """Hold the lock, unless the log is closed."""
+        with self._lock:
+            if self._closed:
+                raise LogError("the event log is closed")
+            yield

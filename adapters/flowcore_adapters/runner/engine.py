@@ -63,7 +63,7 @@ class Engine:
         self._asleep_until = inf
         self._thread: Thread | None = None
         self._closing = False
-        self._watch = Watch(log, self._owner, clock, self._notice)
+        self._watch = Watch(log, self._owner, clock, notice=self._notice, left=self._turns.left)
 
     def adopt(self, run_id: RunId) -> Flag:
         """Drive a run that is in the log, queued or half done, and return what is set when it is driven no more.
@@ -136,7 +136,7 @@ class Engine:
         self._teller.close()
         with suppress(LogError):
             # Whoever goes on with them need not wait.
-            self._log.release(self._owner, *self._turns.runs)
+            self._log.release(self._owner, *self._turns.runs, *self._turns.left)
 
     def _refuse(self, items: Iterable[Item]) -> None:
         """Tell whoever waits for a run that came too late that it is not driven."""

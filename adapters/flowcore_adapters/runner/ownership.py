@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -103,12 +104,21 @@ def _host() -> str:
 class Watch:
     """A thread that keeps *owner*'s lease alive and tells of what others ask of its runs."""
 
-    def __init__(self, log: EventLog, owner: Owner, clock: Clock, notice: Callable[[Iterable[RunId]], None]) -> None:
-        """Call *notice* with the runs for which somebody else has appended something."""
+    def __init__(
+        self,
+        log: EventLog,
+        owner: Owner,
+        clock: Clock,
+        *,
+        notice: Callable[[Iterable[RunId]], None],
+        left: deque[RunId],
+    ) -> None:
+        """Call *notice* with the runs for which somebody else has appended something; release those in *left*."""
         self._log = log
         self._owner = owner
         self._clock = clock
         self._notice = notice
+        self._left = left
         self._over = Flag()
         self._renew_at = clock.monotonic() + RENEW_S
         # Read before any run is: what comes later is told.
@@ -130,6 +140,7 @@ class Watch:
                 if began >= self._renew_at:
                     self._renew_at = began + RENEW_S
                     self._log.renew(self._owner, now=self._clock.now(), ttl_s=LEASE_S)
+                    self._log.release(self._owner, *[self._left.popleft() for _ in range(len(self._left))])
                 found = self._log.requests(self._position, _LOOK_S)
             except LogError as error:
                 if self._over.is_set():

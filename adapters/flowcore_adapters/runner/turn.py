@@ -45,6 +45,7 @@ class Turns:
         runs: Those that are driven.
         reports: What attempts have come to; any thread may leave one here.
         touched: The runs to look at in the next turn.
+        left: Those that are driven no more and still to be released.
         fault: Why a run had to be left, or None.
         next_moment: When there must be a turn though nothing has come, on the monotonic clock; infinity for never.
     """
@@ -63,6 +64,7 @@ class Turns:
         self.runs: dict[RunId, ActiveRun] = {}
         self.reports: deque[Report] = deque()
         self.touched: dict[RunId, ActiveRun] = {}
+        self.left: deque[RunId] = deque()
         self.fault: Exception | None = None
         self._log = log
         self._clock = clock
@@ -164,6 +166,7 @@ class Turns:
         del self.runs[run.run_id]
         self.touched.pop(run.run_id, None)
         self._starved.pop(run.run_id, None)
+        self.left.append(run.run_id)
         self._teller.over(run.ended)
 
     def _hand_over(self, run: ActiveRun) -> None:

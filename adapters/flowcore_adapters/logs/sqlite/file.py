@@ -5,70 +5,22 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 from flowcore.errors import LogError
 
-APPLICATION_ID: Final = 0x666C6F77
-"""Marks the file as ours ("flow"), for us and for `file(1)`."""
-SCHEMA_VERSION: Final = 2
-"""The version of the tables, in `user_version`."""
+from .schema import APPLICATION_ID, SCHEMA_VERSION, statements
+
 BUSY_TIMEOUT_S: Final = 10.0
 """How long to wait for other processes, in seconds."""
 
-# `position` is the rowid: new events go to the end of the table. The index of UNIQUE finds a run's events; it holds
-# three integers for each. A table without rowid, clustered by run, would put the payloads in the midst of the tree,
-# split pages all over it, and still need an index for the positions.
-_SCHEMA: Final = (
-    """CREATE TABLE events (
-        position INTEGER PRIMARY KEY,
-        run_id INTEGER NOT NULL,
-        version INTEGER NOT NULL,
-        at REAL NOT NULL,
-        type TEXT NOT NULL,
-        schema INTEGER NOT NULL,
-        data TEXT NOT NULL,
-        epoch INTEGER NOT NULL DEFAULT 0,
-        UNIQUE (run_id, version)
-    )""",
-    # What `version` and `runs` need, so that neither walks the events; `created` is the position of the first event.
-    """CREATE TABLE runs (
-        run_id INTEGER PRIMARY KEY,
-        created INTEGER NOT NULL,
-        version INTEGER NOT NULL,
-        epoch INTEGER NOT NULL DEFAULT 0,
-        owner TEXT
-    )""",
-    f"PRAGMA application_id = {APPLICATION_ID}",
+# In one statement: another process may create the tables between two.
+_WHOSE: Final = (
+    "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+    " FROM pragma_application_id, pragma_user_version"
 )
-_UPGRADES: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
-    {
-        1: (
-            "ALTER TABLE events ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
-            "ALTER TABLE runs ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
-            "ALTER TABLE runs ADD COLUMN owner TEXT",
-        ),
-    }
-)
-"""What brings a file of an older schema to the next one."""
-_ALWAYS: Final = (
-    # What others than a run's owner have appended is what owners look for.
-    "CREATE INDEX IF NOT EXISTS requests ON events (position) WHERE epoch = 0",
-    """CREATE TABLE IF NOT EXISTS owners (
-        id TEXT PRIMARY KEY,
-        name TEXT NOT NULL,
-        host TEXT NOT NULL,
-        pid INTEGER NOT NULL,
-        expires REAL NOT NULL
-    )""",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
-
 _CREATING: Final = threading.Lock()
 
 _PEOPLE: Final = {
@@ -100,7 +52,7 @@ def prepare(path: Path) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise LogError(f"{path}: {explain(error)}") from error
+        raise failure(path, error) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -114,6 +66,11 @@ def explain(error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", None)
     # The low byte is the primary code, the others are details of it.
     return str(error) if code is None or code & 0xFF not in _PEOPLE else f"{_PEOPLE[code & 0xFF]} ({error})"
+
+
+def failure(path: Path, error: sqlite3.Error) -> LogError:
+    """Return what to raise when *error* comes from the log at *path*."""
+    return LogError(f"{path}: {explain(error)}")
 
 
 def _create(path: Path) -> None:
@@ -132,35 +89,29 @@ def _create(path: Path) -> None:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
-    if _schema(connection, path) != SCHEMA_VERSION:
-        # Another process may be at it at this moment: look again under the lock.
+    if _version(connection, path) < SCHEMA_VERSION:
+        # Another process may be creating or upgrading it at this moment: look again under the lock.
         connection.execute("BEGIN IMMEDIATE")
-        schema = _schema(connection, path)
-        if schema != SCHEMA_VERSION:
-            steps = [_UPGRADES[version] for version in range(schema, SCHEMA_VERSION)] if schema else [_SCHEMA]
-            for statement in (*chain.from_iterable(steps), *_ALWAYS):
+        version = _version(connection, path)
+        if version < SCHEMA_VERSION:
+            for statement in statements(version):
                 connection.execute(statement)
         connection.execute("COMMIT")
     _use_write_ahead_log(connection, path)
 
 
-def _schema(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the schema version of the file, 0 when it is empty; refuse what is no log for this version."""
-    application, schema, tables = (
-        connection.execute(question).fetchone()[0]
-        for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema")
-    )
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the tables, 0 while there are none; refuse what is no log, or one of a newer version."""
+    application, schema, tables = connection.execute(_WHOSE).fetchone()
     if (application, schema, tables) == (0, 0, 0):
         return 0
-    if application != APPLICATION_ID:
+    if application != APPLICATION_ID or schema < 1:
         raise LogError(f"{path}: this SQLite database is not a flowcore log")
     if schema > SCHEMA_VERSION:
         raise LogError(
             f"{path}: written by a newer version of flowcore"
             f" (log schema {schema}; this one reads up to {SCHEMA_VERSION})"
         )
-    if schema < 1:
-        raise LogError(f"{path}: the file is damaged: it is marked as a flowcore log, but not with its version")
     return int(schema)
 
 
@@ -179,9 +130,3 @@ def _use_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
             if mode != "wal":
                 raise LogError(f"{path}: its file system does not support write-ahead logging (mode {mode!r})")
             return
-
-
-def number(connection: sqlite3.Connection, query: str, *parameters: int) -> int:
-    """Return the number that *query* gives; 0 when it gives no row."""
-    row: tuple[int] | None = connection.execute(query, parameters).fetchone()
-    return 0 if row is None else row[0]

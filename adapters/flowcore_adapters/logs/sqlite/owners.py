@@ -1,6 +1,7 @@
-"""Who drives which run: one row for each owner, whose lease holds for all its runs."""
+"""Who drives which run: a lease for each owner, and an epoch for each run that counts its claims."""
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Final
 
 from flowcore.errors import RunNotFoundError
@@ -8,53 +9,53 @@ from flowcore.ids import RunId
 from flowcore.ports import Owner, Ownership
 from flowcore.values import Instant
 
-from .writing import Turn
+KNOWN: Final = "SELECT count(*) FROM owners WHERE id = ?"
 
 _OWNERSHIP: Final = (
     "SELECT runs.epoch, owners.id, owners.name, owners.host, owners.pid, owners.expires"
     " FROM runs LEFT JOIN owners ON owners.id = runs.owner WHERE runs.run_id = ?"
 )
-_LEASE: Final = (
-    "INSERT INTO owners (id, name, host, pid, expires) VALUES (?, ?, ?, ?, ?)"
-    " ON CONFLICT (id) DO UPDATE SET expires = excluded.expires"
+_RENEW: Final = "UPDATE owners SET expires = ? WHERE id = ?"
+_ADD: Final = "INSERT INTO owners (id, name, host, pid, expires) VALUES (?, ?, ?, ?, ?)"
+# Programs that are gone, once nothing of theirs is left to take over.
+_FORGET: Final = (
+    "DELETE FROM owners WHERE expires <= ? AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.owner = owners.id)"
 )
-_FORGET: Final = "DELETE FROM owners WHERE expires < ?"
-_FORGOTTEN_AFTER_S: Final = 86_400.0
-"""How long after its lease an owner is known by name, in seconds; its runs are free already."""
+_CLAIM: Final = "UPDATE runs SET owner = ?, epoch = epoch + 1 WHERE run_id = ?"
+_RELEASE: Final = "UPDATE runs SET owner = NULL WHERE run_id = ? AND owner = ?"
 
 
 def ownership(connection: sqlite3.Connection, run_id: RunId) -> Ownership | None:
     """Return who drives *run_id*; None when there is no such run."""
-    row = connection.execute(_OWNERSHIP, (run_id,)).fetchone()
+    row: tuple[int, str | None, str, str, int, float] | None = connection.execute(_OWNERSHIP, (run_id,)).fetchone()
     if row is None:
         return None
-    epoch, owner_id, name, host, pid, expires = row
-    return Ownership(None, epoch) if owner_id is None else Ownership(Owner(owner_id, name, host, pid), epoch, expires)
+    epoch, id_, name, host, pid, expires = row
+    if id_ is None:
+        return Ownership(None, epoch)
+    return Ownership(Owner(id_, name, host, pid), epoch, Instant(expires))
 
 
-def claim(turn: Turn, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None) -> int:
-    """Make *owner* the one who drives *run_id* (see `EventLog.claim`)."""
-    turn.flush()
-    connection = turn.connection
+def claim(
+    connection: sqlite3.Connection, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None
+) -> int:
+    """Make *owner* the one who drives *run_id*, and return the new epoch (see `EventLog.claim`)."""
     held = ownership(connection, run_id)
     if held is None:
         raise RunNotFoundError(f"no run {run_id} in this log")
-    held.refuse_other(run_id, owner, now=now, over=over)
-    connection.execute(_FORGET, (now - _FORGOTTEN_AFTER_S,))
-    connection.execute(_LEASE, (owner.id, owner.name, owner.host, owner.pid, now + ttl_s))
-    connection.execute("UPDATE runs SET epoch = epoch + 1, owner = ? WHERE run_id = ?", (owner.id, run_id))
-    turn.forget(run_id)
+    held.refuse_others(run_id, now, owner.id, over)
+    if not connection.execute(_RENEW, (now + ttl_s, owner.id)).rowcount:
+        connection.execute(_FORGET, (now,))
+        connection.execute(_ADD, (owner.id, owner.name, owner.host, owner.pid, now + ttl_s))
+    connection.execute(_CLAIM, (owner.id, run_id))
     return held.epoch + 1
 
 
-def renew(turn: Turn, owner: Owner, expires: float) -> None:
-    """Let the lease of *owner* last until *expires*."""
-    turn.connection.execute("UPDATE owners SET expires = ? WHERE id = ?", (expires, owner.id))
+def renew(connection: sqlite3.Connection, owner: Owner, expires: float) -> int:
+    """Let the lease of *owner* last until *expires*; return how many there were."""
+    return connection.execute(_RENEW, (expires, owner.id)).rowcount
 
 
-def release(turn: Turn, owner: Owner, run_ids: tuple[RunId, ...]) -> None:
-    """Let go of *run_ids*."""
-    turn.flush()
-    turn.connection.executemany(
-        "UPDATE runs SET owner = NULL WHERE run_id = ? AND owner = ?", [(run_id, owner.id) for run_id in run_ids]
-    )
+def release(connection: sqlite3.Connection, owner: Owner, run_ids: Iterable[RunId]) -> int:
+    """Let go of those of *run_ids* that *owner* owns; return how many these were."""
+    return connection.executemany(_RELEASE, [(run_id, owner.id) for run_id in run_ids]).rowcount

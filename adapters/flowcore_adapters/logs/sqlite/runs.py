@@ -1,0 +1,48 @@
+"""The runs as a whole: which there are, and how they go."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Final
+
+from flowcore.ids import RunId
+from flowcore.values import Instant
+
+from .owners import ownership
+from .reading import number
+
+NEWEST: Final = "SELECT max(coalesce((SELECT max(run_id) FROM runs), 0), coalesce((SELECT run_id FROM deleted), 0))"
+"""The highest id of all runs, deleted ones included."""
+RUNS: Final = "SELECT run_id FROM runs ORDER BY run_id DESC LIMIT ?"
+VERSION: Final = "SELECT version FROM runs WHERE run_id = ?"
+
+_DELETE: Final = (
+    "DELETE FROM events WHERE run_id = ?",
+    "DELETE FROM snapshots WHERE run_id = ?",
+    "DELETE FROM runs WHERE run_id = ?",
+)
+_REMEMBER: Final = "INSERT OR REPLACE INTO deleted (id, position, run_id) VALUES (1, ?, ?)"
+
+
+def delete(connection: sqlite3.Connection, run_ids: Iterable[RunId], *, now: Instant, position: int) -> int:
+    """Delete *run_ids*, or nothing, and return how many there were (see `EventLog.delete_runs`).
+
+    Args:
+        connection: In a transaction.
+        run_ids: Unknown ones are passed over.
+        now: The time of the day.
+        position: The position that the deletion takes.
+
+    Raises:
+        RunOwnedError: Somebody holds one of them.
+    """
+    there: list[tuple[RunId]] = []
+    for run_id in run_ids:
+        held = ownership(connection, run_id)
+        if held is not None:
+            held.refuse_others(run_id, now)
+            there.append((run_id,))
+    if there:
+        connection.execute(_REMEMBER, (position, number(connection, NEWEST)))
+        for statement in _DELETE:
+            connection.executemany(statement, there)
+    return len(there)

@@ -1,0 +1,85 @@
+"""A transaction of the writer: what it has read, and what it is going to write."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from flowcore.errors import FencedError, VersionConflictError
+from flowcore.ids import RunId
+from flowcore.ports import Append
+
+from .reading import POSITION, number
+from .rows import INSERT, Payload, Row
+
+_RUN: Final = "SELECT version, epoch FROM runs WHERE run_id = ?"
+_MOVE: Final = (
+    "INSERT INTO runs (run_id, created, version) VALUES (?, ?, ?)"
+    " ON CONFLICT (run_id) DO UPDATE SET version = excluded.version"
+)
+
+
+class Turn:
+    """A transaction that several callers share.
+
+    Attributes:
+        connection: For what is not about appending.
+        position: The position of the last event, those placed included.
+        asked: Whether somebody who is no owner appends something.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Begin; the caller commits, or rolls back."""
+        # Never deferred: a transaction that starts by reading fails when another process writes before it does.
+        connection.execute("BEGIN IMMEDIATE")
+        self.connection = connection
+        self.position = number(connection, POSITION)
+        self.asked = False
+        self._streams: dict[RunId, tuple[int, int]] = {}
+        self._first: dict[RunId, int] = {}
+        self._rows: list[Row] = []
+
+    def place(self, appends: Sequence[Append], payloads: Sequence[Sequence[Payload]]) -> int:
+        """Give the events of *appends* their places, all of them or none, and return the position of the last one.
+
+        Args:
+            appends: What one caller appends.
+            payloads: The events of each of *appends*.
+
+        Raises:
+            FencedError: One of the writers has lost its run.
+            VersionConflictError: One of the streams has moved on.
+        """
+        moved: dict[RunId, tuple[int, int]] = {}
+        for append, events in zip(appends, payloads, strict=True):
+            run_id = append.run_id
+            stream = moved.get(run_id) or self._streams.get(run_id) or self._stream(run_id)
+            version, epoch = stream
+            if append.epoch and append.epoch != epoch:
+                raise FencedError(f"run {run_id} was taken over by another owner (epoch {epoch}, not {append.epoch})")
+            if version != append.expected_version:
+                raise VersionConflictError(f"run {run_id} is at version {version}, not {append.expected_version}")
+            moved[run_id] = version + len(events), epoch
+        self._streams |= moved
+        for append, events in zip(appends, payloads, strict=True):
+            if not events:
+                continue
+            run_id, position, version, epoch = append.run_id, self.position, append.expected_version, append.epoch
+            self._first.setdefault(run_id, position + 1)
+            self._rows += [
+                (position + index, run_id, version + index, epoch, *payload) for index, payload in enumerate(events, 1)
+            ]
+            self.position += len(events)
+            self.asked = self.asked or not epoch
+        return self.position
+
+    def write(self) -> None:
+        """Hand what was placed to SQLite."""
+        if self._rows:
+            self.connection.executemany(INSERT, self._rows)
+            moves = [(run_id, first, self._streams[run_id][0]) for run_id, first in self._first.items()]
+            self.connection.executemany(_MOVE, moves)
+
+    def _stream(self, run_id: RunId) -> tuple[int, int]:
+        """Return the version and the epoch of a run."""
+        row: tuple[int, int] | None = self.connection.execute(_RUN, (run_id,)).fetchone()
+        return (0, 0) if row is None else row

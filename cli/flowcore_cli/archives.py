@@ -1,0 +1,93 @@
+"""`flowcore-cli export` and `import`: one run as one file."""
+
+import gzip
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from flowcore_cli.exits import CommandError
+from flowcore_cli.selection import find_run, recorded_log
+from flowcore_cli.storage import db_option, open_log
+
+if TYPE_CHECKING:
+    from flowcore_adapters.logs.archive import Archive
+
+_STANDARD: Final = "-"
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option(
+    "-o",
+    "--output-file",
+    metavar="PATH",
+    help="Where to; `-` is stdout, a name that ends with .gz is packed. Default: run-ID.flowcore.",
+)
+@db_option
+def export(*, run: str, output_file: str | None, db: str | None) -> None:
+    """Write RUN, whole, to one file that `flowcore-cli import` reads.
+
+    RUN is an id as `runs` prints it, or `latest`. Secrets are not in it: they never were in the log.
+    """
+    from flowcore_adapters.logs.archive import write_archive
+
+    with recorded_log(db) as log:
+        run_id = find_run(log, run, db)
+        content = b"".join(write_archive(log, run_id))
+    if output_file == _STANDARD:
+        sys.stdout.buffer.write(content)
+        return
+    target = Path(output_file or f"run-{run_id}.flowcore")
+    if target.suffix == ".gz":
+        content = gzip.compress(content, mtime=0)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise CommandError(f"{target}: {error.strerror}") from error
+    click.echo(f"run {run_id} written to {target}", err=True)
+
+
+@click.command("import")
+@click.argument("file", metavar="FILE", type=click.Path())
+@click.option("--as-new", is_flag=True, help="Give the run another id, the next free one.")
+@db_option
+def import_(*, file: str, as_new: bool, db: str | None) -> None:
+    """Read the run of FILE (`-` is stdin) into the log.
+
+    It is checked on the way in, and comes in whole or not at all: its seal, every event, and every invariant. A run
+    that is there already is left as it is. One that had not ended can be resumed here.
+    """
+    from contextlib import closing
+    from time import time
+
+    from flowcore.ids import RunId
+    from flowcore_adapters.logs.archive import ArchiveError, store
+
+    archive = _read(file)
+    with closing(open_log(db, no_db=False, durability="full")) as log:
+        known = bool(log.version(archive.run_id))
+        new_id = RunId(max(int(time() * 1000), log.newest_id() + 1)) if as_new else None
+        try:
+            run_id = store(log, archive, run_id=new_id)
+        except ArchiveError as error:
+            raise CommandError(f"{file}: {error}", hint="`--as-new` gives it another id") from error
+    there = "is there already" if known and not as_new else "imported"
+    click.echo(f"run {run_id} {there}: `flowcore-cli show {run_id}`", err=True)
+
+
+def _read(file: str) -> "Archive":
+    from flowcore_adapters.logs.archive import ArchiveError, read_archive
+
+    try:
+        content = sys.stdin.buffer.read() if file == _STANDARD else Path(file).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from error
+    try:
+        return read_archive(content)
+    except ArchiveError as error:
+        raise CommandError(f"{file}: {error}") from error

@@ -1,0 +1,98 @@
+"""`flowcore-cli fsck`."""
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from flowcore_cli.output import print_whole
+from flowcore_cli.selection import find_run, recorded_log
+from flowcore_cli.storage import db_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flowcore.ids import RunId
+    from flowcore.ports import EventLog
+
+_MOST: Final = 20
+"""How many problems of one run are told."""
+
+
+@click.command(epilog="Exit codes: 0 nothing is wrong, 1 something is, 2 the log cannot be used.")
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+@db_option
+def fsck(*, run: str | None, as_json: bool, db: str | None) -> None:
+    """Check the event log: the file, every event, and every invariant of every run, or of RUN alone.
+
+    Nothing is changed.
+    """
+    from flowcore_cli.exits import RunFailedError
+    from flowcore_cli.render import counted, to_json, visible
+
+    with recorded_log(db) as log:
+        damage = _damage(log)
+        run_ids = reversed(log.runs()) if run is None else [find_run(log, run, db)]
+        found: dict[RunId, Sequence[dict[str, object]]] = {}
+        checked = events = 0
+        for run_id in run_ids:
+            problems, count = _check(log, run_id)
+            checked += 1
+            events += count
+            if problems:
+                found[run_id] = problems
+            if sys.stderr.isatty() and not checked % 50:
+                click.echo(f"\r{counted(checked, 'run')} checked", err=True, nl=False)
+    if as_json:
+        document = {
+            "runs": checked,
+            "events": events,
+            "file": damage,
+            "problems": [{"run_id": run_id, **each} for run_id, problems in found.items() for each in problems],
+        }
+        print_whole(to_json(document))
+    else:
+        for line in damage:
+            print_whole(f"{click.style('file', bold=True)}  {visible(line)}")
+        for run_id, problems in found.items():
+            for each in problems[:_MOST]:
+                place = f"run {run_id} position {each['position']}"
+                print_whole(f"{click.style(place, bold=True)}  {each['invariant']}  {visible(str(each['message']))}")
+            if len(problems) > _MOST:
+                print_whole(f"run {run_id}: and {len(problems) - _MOST:,} more problems")
+        bad = len(damage) + sum(len(problems) for problems in found.values())
+        said = "nothing is wrong" if not bad else counted(bad, "problem")
+        click.echo(f"{counted(checked, 'run')}, {counted(events, 'event')}: {said}", err=True)
+    if damage or found:
+        raise RunFailedError
+
+
+def _damage(log: "EventLog") -> list[str]:
+    """Return what SQLite itself finds wrong with the file."""
+    from flowcore_adapters.logs.sqlite import SqliteEventLog
+
+    return log.check_file() if isinstance(log, SqliteEventLog) else []
+
+
+def _check(log: "EventLog", run_id: "RunId") -> "tuple[Sequence[dict[str, object]], int]":
+    """Return what is wrong with a run, and how many events it has; what cannot be read ends the look at it."""
+    import attrs
+
+    from flowcore.errors import EventFormatError
+    from flowcore.invariants import RunChecker
+
+    checker = RunChecker()
+    problems: list[dict[str, object]] = []
+    count = position = 0
+    try:
+        for recorded in log.read(run_id):
+            count, position = recorded.version, recorded.position
+            problems += [attrs.asdict(each) for each in checker.check(recorded)]
+    except EventFormatError as error:
+        problems.append({"position": position, "invariant": "I21", "message": f"what follows cannot be read: {error}"})
+    if count != log.version(run_id) and not problems:
+        problems.append(
+            {"position": position, "invariant": "I1", "message": f"{count} events, but version {log.version(run_id)}"}
+        )
+    return problems, count

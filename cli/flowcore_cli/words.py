@@ -1,0 +1,96 @@
+"""Events in words: one short sentence for each kind."""
+
+from typing import TYPE_CHECKING, assert_never
+
+from flowcore.run.events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSucceeded,
+    ConditionMet,
+    FanOutFailed,
+    FanOutStarted,
+    FanOutSucceeded,
+    GuardFailed,
+    ReportRejected,
+    RetryAbandoned,
+    RunContinued,
+    RunCreated,
+    RunFailed,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    RunStopRequested,
+    RunSucceeded,
+    StepImported,
+    StepSkipped,
+)
+from flowcore_cli.render import counted, duration
+
+if TYPE_CHECKING:
+    from flowcore.run.events import Event, RunLevelEvent
+
+
+def described(event: "Event") -> tuple[str, str]:
+    """Return whom *event* is about (a step, or nothing for the run) and what happened, in words."""
+    match event:
+        case AttemptStarted(instance=name, attempt=attempt):
+            return name, "started" + _numbered(attempt)
+        case AttemptSucceeded(instance=name, attempt=attempt, notes=notes):
+            return name, "; ".join(("succeeded" + _numbered(attempt), *notes))
+        case AttemptFailed(instance=name, attempt=attempt, error=error, retry_at=due, at=at):
+            again = "" if due is None else f"; tried again in {duration(due - at)}"
+            return name, f"failed{_numbered(attempt)}: {error}{again}"
+        case AttemptLost(instance=name, attempt=attempt, error=error, retry_at=due):
+            return name, f"lost{_numbered(attempt)}: {error}" + ("" if due is None else "; tried again")
+        case AttemptStopped(instance=name):
+            return name, "stopped"
+        case RetryAbandoned(instance=name):
+            return name, "failed: there is no time for a further attempt"
+        case ConditionMet(step=name):
+            return name, "its condition is met"
+        case FanOutStarted(step=name, items=items):
+            return name, f"runs for {counted(len(items), 'item')}"
+        case FanOutSucceeded(step=name):
+            return name, "succeeded for all items"
+        case FanOutFailed(step=name, error=error) | GuardFailed(step=name, error=error):
+            return name, f"failed: {error}"
+        case StepSkipped(instance=name, reason=reason):
+            return name, f"skipped: {reason}"
+        case StepImported(step=name):
+            return name, "taken over from the parent run"
+        case _:
+            return "", _of_run(event)
+
+
+def _of_run(event: "RunLevelEvent") -> str:
+    match event:
+        case RunCreated(flow=flow, parent=parent, forked_from=start):
+            origin = "" if parent is None else f", {'retry' if start is None else f'fork from {start}'} of run {parent}"
+            return f"created with {counted(len(flow.steps), 'step')}{origin}"
+        case RunStarted():
+            return "started"
+        case RunResumed(owner=owner):
+            return f"taken over by {owner}"
+        case ReportRejected(instance=name, attempt=attempt, outcome=outcome):
+            return f"a report came too late: attempt {attempt} of {name} {outcome}"
+        case RunPaused():
+            return "paused"
+        case RunContinued():
+            return "goes on"
+        case RunStopRequested(reason=reason):
+            return f"asked to stop: {reason}"
+        case RunSucceeded():
+            return "succeeded"
+        case RunFailed():
+            return "failed"
+        case RunStopped():
+            return "stopped"
+        case _:
+            assert_never(event)
+
+
+def _numbered(attempt: int) -> str:
+    return f" (attempt {attempt})" if attempt > 1 else ""
