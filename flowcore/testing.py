@@ -1,9 +1,10 @@
-"""Tools for tests, ours and yours: a log in memory, a clock that stands still, and given/when/then for the decider."""
+"""Tools for tests, ours and yours: rehearsals, a log in memory, a clock that stands still, given/when/then."""
 
 from collections.abc import Sequence
 
 from .errors import CommandRejectedError
 from .memory_log import MemoryEventLog
+from .rehearsal import Failure, Rehearsal, Success, recorded_results, rehearse
 from .run.commands import Command
 from .run.decide import decide
 from .run.events import Event
@@ -90,4 +91,14 @@ def given(*events: Event) -> Scenario:
     return Scenario(events)
 
 
-__all__ = ["ManualClock", "MemoryEventLog", "Scenario", "given"]
+__all__ = [
+    "Failure",
+    "ManualClock",
+    "MemoryEventLog",
+    "Rehearsal",
+    "Scenario",
+    "Success",
+    "given",
+    "recorded_results",
+    "rehearse",
+]

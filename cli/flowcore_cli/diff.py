@@ -51,7 +51,7 @@ def _lines(found: "Difference") -> "Iterator[str]":
     same = "the same in flow, states and outputs" if found.equal else "different"
     yield f"runs {found.first} and {found.second} are {same}"
     for title, differences in (("FLOW", found.flow), ("STATES", found.states), ("OUTPUTS", found.outputs)):
-        yield from _section(title, differences)
+        yield from section(title, differences)
     if found.parting is not None:
         here, there = found.parting.first or "nothing more", found.parting.second or "nothing more"
         yield f"\n{click.style('HISTORIES PART', dim=True)}\nevent {found.parting.version}: {here} | {there}"
@@ -65,7 +65,8 @@ def _lines(found: "Difference") -> "Iterator[str]":
             yield f"and {len(found.timings) - _MOST_TIMINGS:,} more steps"
 
 
-def _section(title: str, differences: "Sequence[StepDifference]") -> "Iterator[str]":
+def section(title: str, differences: "Sequence[StepDifference]") -> "Iterator[str]":
+    """Yield the lines about *differences* under *title*; none when there are none."""
     from flowcore_cli.render import visible
 
     if not differences:

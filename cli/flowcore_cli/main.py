@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "pause": ("flowcore_cli.steering", "Let nothing new of a run start."),
         "continue": ("flowcore_cli.steering", "Let a paused run go on."),
         "show": ("flowcore_cli.show", "Show one recorded run: its steps, notes and outputs."),
+        "test": ("flowcore_cli.rehearse", "Rehearse a flow with the results that a run recorded."),
         "events": ("flowcore_cli.events", "Print what happened in a run, event by event."),
         "explain": ("flowcore_cli.explain", "Say why a step stands where it stands."),
         "diff": ("flowcore_cli.diff", "Say what is different between two runs."),

@@ -226,3 +226,20 @@ class TestFsck:
         assert (found.code, "do not belong together" in found.out) == (1, True)
         os.truncate(path, 100)
         assert command("fsck").code == 2
+
+
+class TestRehearsal:
+    def test_a_flow_with_the_results_of_a_run(self, command: Command) -> None:
+        same = command("test", "flow.yaml", "--from-run", "latest")
+        assert same.code == 0, same.err
+        assert "rehearsed: succeeded after" in same.out
+        assert "the same states and outputs" in same.out
+        command.write("other.yaml", FLOW.replace("VALUE", "1").replace("on_error: skip", "on_error: continue"))
+        other = command("test", "other.yaml", "--from-run", "latest")
+        assert other.code == 1
+        assert "has no result for after: it failed here" in other.out
+        assert 'after  state\n  - "skipped"\n  + "failed"' in other.out
+        found = json.loads(command("test", "other.yaml", "--from-run", "latest", "--json").out)
+        assert (found["same"], found["missing"]) == (False, ["after"])
+        assert not (command.home / "state" / "flowcore" / "other").exists()
+        assert command("runs", "--json").out.count('"run_id"') == 1, "a rehearsal records nothing"

@@ -1,0 +1,225 @@
+"""A run without its sources: what they give is a script, and time passes at once.
+
+For tests of flows: with the results that another run recorded, or with made up ones, a retry plan of eight hours takes
+milliseconds. Conditions and lists are evaluated as in a real run.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from .errors import ExpressionError
+from .expressions import compile_template
+from .ids import InstanceId, RunId, StepName
+from .memory_log import MemoryEventLog
+from .model import Flow
+from .ports import Append, Recorded
+from .run.commands import (
+    Command,
+    CreateRun,
+    ReportFailure,
+    ReportGuard,
+    ReportGuardFailure,
+    ReportSuccess,
+    Settle,
+    StartAttempt,
+    StartRun,
+)
+from .run.decide import decide
+from .run.effects import Perform, Resolve, pending, wake_at
+from .run.events import AttemptFailed, AttemptStarted, AttemptSucceeded
+from .run.evolve import evolve
+from .run.state import RunState
+from .values import Instant, Json
+from .views.outputs import OutputsView
+from .views.status import StatusReport, StatusView
+
+START: Final = 1_700_000_000.0
+NO_RESULT: Final = "no-result"
+"""The code of a failure of a step for which the script has nothing."""
+_RUN: Final = RunId(int(START * 1000))
+
+
+@attrs.frozen
+class Success:
+    """An attempt that succeeds.
+
+    Attributes:
+        outputs: What the step's outputs are.
+        took_s: How long it takes, in seconds of the rehearsal.
+    """
+
+    outputs: Mapping[str, Json] = attrs.field(factory=dict[str, Json])
+    took_s: float = 0.0
+
+
+@attrs.frozen
+class Failure:
+    """An attempt that fails.
+
+    Attributes:
+        took_s: How long it takes, in seconds of the rehearsal.
+    """
+
+    error: str = "failed"
+    code: str = "failed"
+    retryable: bool = True
+    retry_after_s: float | None = None
+    took_s: float = 0.0
+
+
+Result: TypeAlias = Success | Failure
+Script: TypeAlias = Mapping[str, Sequence[Result]]
+"""What the attempts of each step (`fetch`, or `fetch/3` for an item) come to, in their order; the last one repeats."""
+
+
+@attrs.frozen
+class Rehearsal:
+    """What a rehearsal came to.
+
+    Attributes:
+        status: The run as the Python API shows it.
+        outputs: By step and output.
+        events: Everything that happened.
+        took_s: How long it would have taken, in seconds.
+        missing: The steps for which the script had nothing; they failed with the code `no-result`.
+    """
+
+    status: StatusReport
+    outputs: Mapping[str, Mapping[str, Json]]
+    events: tuple[Recorded, ...]
+    took_s: float
+    missing: tuple[str, ...]
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """The state of every step."""
+        return {name: step.state for name, step in self.status.steps.items()}
+
+
+def recorded_results(events: Iterable[Recorded]) -> dict[str, list[Result]]:
+    """Return the script that repeats what the attempts of a run came to; lost attempts are left out."""
+    began: dict[str, Instant] = {}
+    found: dict[str, list[Result]] = {}
+    for recorded in events:
+        match recorded.event:
+            case AttemptStarted(instance=name, at=at):
+                began[name] = at
+            case AttemptSucceeded(instance=name, outputs=outputs, at=at):
+                found.setdefault(name, []).append(Success(outputs, max(0.0, at - began[name])))
+            case AttemptFailed(instance=name, code=code, error=error, retry_at=due, at=at):
+                failure = Failure(error, code, retryable=due is not None, took_s=max(0.0, at - began[name]))
+                found.setdefault(name, []).append(failure)
+            case _:
+                pass
+    return found
+
+
+def rehearse(flow: Flow, script: Script, *, max_workers: int | None = None) -> Rehearsal:
+    """Run *flow* with the results of *script*, from its start to its end, in no time."""
+    stage = _Stage(flow, script)
+    stage.execute(CreateRun(run_id=_RUN, flow=flow, at=stage.now, max_workers=max_workers))
+    stage.execute(StartRun(at=stage.now))
+    while not stage.state.ended:
+        stage.move()
+    return stage.result()
+
+
+class _Stage:
+    """A rehearsal that goes on: the run, the time, and the attempts that are under way."""
+
+    def __init__(self, flow: Flow, script: Script) -> None:
+        self.now = Instant(START)
+        self.state = RunState()
+        self._flow = flow
+        self._script = script
+        self._log = MemoryEventLog()
+        self._air: list[tuple[float, int, InstanceId]] = []
+        self._order = 0
+        self._tried: dict[str, int] = {}
+        self._missing: dict[str, None] = {}
+
+    def execute(self, command: Command) -> None:
+        events = decide(command, self.state)
+        self._log.append(Append(_RUN, self.state.version, events))
+        for event in events:
+            evolve(self.state, event)
+
+    def move(self) -> None:
+        """Do what is pending, or let time pass until something ends or falls due."""
+        effects = pending(self.state, self.now)
+        for effect in effects:
+            match effect:
+                case Perform(instance=instance):
+                    self._start(instance)
+                case Resolve(step=step):
+                    self.execute(self._look(step))
+                case _:  # consequences; nothing is ever cancelled, for nobody stops a rehearsal
+                    self.execute(Settle(at=self.now))
+        if not effects:
+            self._pass()
+
+    def _pass(self) -> None:
+        due = wake_at(self.state)
+        if self._air and (due is None or self._air[0][0] <= due):
+            moment, _, instance = heapq.heappop(self._air)
+            self.now = Instant(max(self.now, moment))
+            self.execute(self._report(instance))
+        else:
+            self.now = Instant(max(self.now, due or self.now))
+
+    def _start(self, instance: InstanceId) -> None:
+        if self.state.giving_up:
+            # A condition of the same moment has failed, and the run is over for all that have not begun.
+            return
+        self.execute(StartAttempt(instance=instance, at=self.now))
+        self._order += 1
+        heapq.heappush(self._air, (self.now + self._next(instance).took_s, self._order, instance))
+
+    def _next(self, instance: InstanceId) -> Result:
+        results = self._script.get(instance)
+        if not results:
+            self._missing[instance] = None
+            return Failure(f"there is no result for '{instance}' in the script", NO_RESULT, retryable=False)
+        return results[min(self._tried.get(instance, 0), len(results) - 1)]
+
+    def _report(self, instance: InstanceId) -> Command:
+        result = self._next(instance)
+        self._tried[instance] = self._tried.get(instance, 0) + 1
+        attempt = self.state.instances[instance].attempt
+        if isinstance(result, Success):
+            return ReportSuccess(instance=instance, attempt=attempt, outputs=result.outputs, at=self.now)
+        return ReportFailure(
+            instance=instance,
+            attempt=attempt,
+            code=result.code,
+            error=result.error,
+            at=self.now,
+            retryable=result.retryable,
+            retry_after_s=result.retry_after_s,
+        )
+
+    def _look(self, name: StepName) -> ReportGuard | ReportGuardFailure:
+        step = self.state.step_of(self.state.instances[InstanceId(name)])
+        run: Json = {"id": _RUN, "name": self._flow.name, "started_at": START}
+        roots: Mapping[str, Json] = {"flows": self.state.outputs, "sources": {}, "secrets": {}, "run": run}
+        try:
+            met = step.when is None or bool(compile_template(step.when).render(roots))
+            if not met or step.for_each is None:
+                return ReportGuard(step=name, met=met, at=self.now)
+            items = compile_template(step.for_each).render(roots)
+        except ExpressionError as error:
+            return ReportGuardFailure(step=name, code=error.code, error=str(error), at=self.now)
+        if not isinstance(items, (list, tuple)):
+            return ReportGuardFailure(step=name, code="expression", error="'for_each' gave no list", at=self.now)
+        return ReportGuard(step=name, met=True, items=tuple(items), at=self.now)
+
+    def result(self) -> Rehearsal:
+        status, outputs = StatusView(), OutputsView()
+        events = tuple(self._log.read(_RUN))
+        for recorded in events:
+            status.evolve(recorded)
+            outputs.evolve(recorded)
+        return Rehearsal(status.report(), outputs.render(), events, self.now - START, tuple(self._missing))
