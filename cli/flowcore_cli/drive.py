@@ -1,6 +1,7 @@
 """Driving runs from the command: the engine runs them, this thread shows them and listens for signals."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from signal import Signals as Signal
@@ -25,7 +26,7 @@ from flowcore_adapters.runner.context import RunContext
 from flowcore_adapters.runner.engine import Engine
 from flowcore_cli.output import warn
 from flowcore_cli.screens import Screen, SilentScreen
-from flowcore_cli.signals import Signals
+from flowcore_cli.signals import LISTEN_S, Signals
 
 
 @attrs.frozen
@@ -179,7 +180,10 @@ class Drive:
                 return self._inbox.get(timeout=max(self._due - now, 0.0))
             except Empty:
                 continue
-        return self._inbox.get()
+        while True:
+            # A signal that comes in the very moment before a wait is noticed when the wait is over, and not before.
+            with suppress(Empty):
+                return self._inbox.get(timeout=LISTEN_S)
 
     def _wait(self) -> None:
         for ended in self._ended.values():

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def test(*, files: tuple[str, ...], run: str, as_json: bool, db: str | None) -> None:
     """Rehearse the flow of FILE: no source is called, and time passes at once.
 
-    Each attempt comes to what it came to in RUN. Conditions, lists, retries and policies are those of FILE. What comes out is compared with RUN, an id as `runs`
-    prints it, or `latest`.
+    Each attempt comes to what it came to in RUN. Conditions, lists, retries and policies are those of FILE. What comes
+    out is compared with RUN, an id as `runs` prints it, or `latest`.
     """
     import attrs
 

@@ -14,6 +14,8 @@ from flowcore_cli.exits import SignalError
 
 _CAUGHT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+LISTEN_S: Final = 0.25
+"""How long the main thread may wait at a time, in seconds: no signal handler runs in the midst of some waits."""
 TWICE_S: Final = 0.2
 """A signal that comes again so soon, in seconds, is the same one: `timeout` and other wrappers signal us, and then our
 whole process group."""

@@ -22,6 +22,7 @@ from .view_resource import GONE
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+_LISTEN_S: Final = 0.25
 _DRAIN_S: Final = 5.0
 """How long the answers that are on their way may take when the server stops."""
 
@@ -60,7 +61,12 @@ class ServerHandle:
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the server has stopped, or for *timeout* seconds."""
-        self._thread.join(timeout)
+        if timeout is not None:
+            self._thread.join(timeout)
+            return
+        while self._thread.is_alive():
+            # A signal that comes in the very moment before a wait is noticed when the wait is over, and not before.
+            self._thread.join(_LISTEN_S)
 
     def is_alive(self) -> bool:
         """Return whether it is still serving."""

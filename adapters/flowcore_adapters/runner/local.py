@@ -40,6 +40,7 @@ from .turn import GRACE_S
 
 OnStatus: TypeAlias = Callable[[str, str], None]
 """Told of each step and the state it has come to, after that is recorded."""
+_LISTEN_S: Final = 0.25
 _LOG: Final = logging.getLogger("flowcore.run")
 
 
@@ -168,7 +169,9 @@ class LocalRunner:
         if reason is not None:
             self.stop(reason)
         try:
-            ended.wait()
+            # In short waits: a Ctrl-C that comes in the very moment before a wait is noticed when the wait is over.
+            while not ended.wait(_LISTEN_S):
+                pass
         except KeyboardInterrupt:
             self.stop("interrupted")
             ended.wait(2 * GRACE_S)
