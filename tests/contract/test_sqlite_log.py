@@ -24,11 +24,12 @@ from flowcore.ports import Append, Owner, Ownership, Recorded, Requests, Snapsho
 from flowcore.run.events import AttemptSucceeded, Event, RunStarted
 from flowcore.values import Instant
 from flowcore_adapters.logs.location import default_path
-from flowcore_adapters.logs.sqlite import Durability, SqliteEventLog, file, schema, snapshots, watching
+from flowcore_adapters.logs.sqlite import Durability, SqliteEventLog, file, reading, schema, snapshots, watching
 
 PLENTY_S: Final = 60.0
 """How long a test waits for what must happen: nothing waits this long unless it is broken."""
 RUN, OTHER = RunId(1733524800000), RunId(1733524800001)
+COUNTER: Final = RunId(1)
 NOBODY: Final = 65534
 ADA, BOB = Owner("ada-1", "process 4711 on host", "host", 4711), Owner("bob-1", "process 4712 on host", "host", 4712)
 NOW: Final = Instant(1733524800.5)
@@ -118,6 +119,7 @@ class TestFile:
     @pytest.mark.parametrize(("durability", "level"), [("full", 2), ("relaxed", 1)])
     def test_durability_is_sqlites(self, path: Path, durability: Durability, level: int) -> None:
         with closing(SqliteEventLog(path, durability=durability)) as log:
+            log.append(Append(RUN, 0, events(1)))
             assert log._writer.connection().execute("PRAGMA synchronous").fetchone() == (level,)
 
     def test_everything_is_there_when_it_is_opened_again(self, path: Path, log: SqliteEventLog) -> None:
@@ -556,14 +558,12 @@ class TestDeleting:
     def test_the_disk_has_it_whatever_the_durability(self, path: Path, durability: Durability) -> None:
         statements: list[str] = []
         with closing(SqliteEventLog(path, durability=durability)) as log:
-            log.append(Append(RUN, 0, events(2)))
+            log.append(Append(RUN, 0, events(2)), Append(OTHER, 0, events(2)))
             log._writer.connection().set_trace_callback(statements.append)
             log.delete_runs(RUN, now=NOW)
-            log._writer.connection().set_trace_callback(None)
-            level = log._writer.connection().execute("PRAGMA synchronous").fetchone()
-        switched = [each for each in statements if each.startswith("PRAGMA")]
+            log.append(Append(OTHER, 2, events(1, 2)))
+        switched = [each for each in statements if each.startswith("PRAGMA synchronous")]
         assert switched == ([] if durability == "full" else [f"PRAGMA synchronous = {it}" for it in ("FULL", "NORMAL")])
-        assert level == (2 if durability == "full" else 1,)
 
 
 class TestOwners:
@@ -662,6 +662,43 @@ class TestReading:
             with pytest.raises(LogError, match=r"log\.db: .*no such table"):
                 question()
 
+    def test_what_was_acknowledged_is_seen_at_once(self, path: Path, log: SqliteEventLog) -> None:
+        """Whoever appended it, and whoever has asked before."""
+        with closing(SqliteEventLog(path)) as other, ThreadPoolExecutor(4) as threads:
+            for count in range(100):
+                run_id = RunId(RUN + count)
+                appended = (log, other)[count % 2].append(
+                    Append(COUNTER, count, events(1)), Append(run_id, 0, events(2))
+                )
+                futures = [threads.submit(answers, each, run_id) for each in (log, other, log, other)]
+                told = [future.result(PLENTY_S) for future in futures]
+                assert told == [(appended, 2, count + 1, [run_id], run_id)] * 4
+            newest = RunId(RUN + 99)
+            log.delete_runs(newest, now=NOW)
+            assert answers(log, newest) == answers(other, newest) == (301, 0, 100, [newest - 1], newest)
+
+    def test_nothing_is_looked_up_twice_while_nothing_is_committed(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(2)))
+        before = answers(log, RUN)
+        statements: list[str] = []
+        with log._readers.lend() as cursor:
+            cursor.connection.set_trace_callback(statements.append)
+        assert answers(log, RUN) == before
+        assert set(statements) == {"PRAGMA data_version"}
+
+    def test_few_answers_are_kept(self, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(reading, "_ANSWERS", 10)
+        log.append(Append(RUN, 0, events(2)))
+        assert [log.version(RunId(RUN + index % 30)) for index in range(90)] == ([2] + [0] * 29) * 3
+        assert len(log._readers._idle[0].answers) <= 10
+
+    def test_asking_leaves_no_transaction_open(self, path: Path, log: SqliteEventLog) -> None:
+        log.append(Append(RUN, 0, events(2)))
+        answers(log, RUN)
+        with closing(sqlite3.connect(path)) as other:
+            busy, _, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert busy == 0
+
     def test_many_readers_at_once(self, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(10)))
         barrier = threading.Barrier(20)
@@ -674,6 +711,11 @@ class TestReading:
 
         with ThreadPoolExecutor(20) as threads:
             assert list(threads.map(read, range(20))) == [list(range(1, 11))] * 20
+
+
+def answers(log: SqliteEventLog, run_id: RunId) -> tuple[object, ...]:
+    """Return what *log* says of itself and of *run_id*."""
+    return log.position(), log.version(run_id), log.version(COUNTER), log.runs(limit=1), log.newest_id()
 
 
 class TestFaults:
@@ -820,9 +862,9 @@ for line in sys.stdin:
         log.append(Append(RUN, 0, events(1)))
         statements: list[str] = []
         assert log.requests(0, 0) == Requests(1, (RUN,))
-        watcher = log._watcher._connection
+        watcher = log._watcher._cursor
         assert watcher is not None
-        watcher.set_trace_callback(statements.append)
+        watcher.connection.set_trace_callback(statements.append)
         assert log.requests(1, 0.12) == Requests(1)
         assert set(statements) == {"PRAGMA data_version"}
         assert len(statements) <= 4
@@ -877,6 +919,41 @@ print(done)
         assert told == ["20\n"] * 3
         with closing(SqliteEventLog(path)) as log:
             assert [recorded.event for recorded in log.read(RUN)] == events(60)
+
+    def test_several_take_a_run_from_one_another(self, path: Path, log: SqliteEventLog) -> None:
+        """Whoever was fenced appends nothing more: along the stream, epochs never go back."""
+        code = """
+sys.stdin.readline()
+log = SqliteEventLog(path, durability="relaxed")
+owner = Owner(str(sys.argv), "somebody")
+won = lost = 0
+while won < 30:
+    epoch = log.claim(run_id, owner, now=Instant(0.0), ttl_s=0.0)
+    for _ in range(3):
+        version = log.version(run_id)
+        try:
+            log.append(Append(run_id, version, [event(version)], epoch=epoch))
+            won += 1
+        except FencedError:
+            lost += 1
+            break
+        except VersionConflictError:
+            pass
+log.close()
+print("done")
+"""
+        log.append(Append(RUN, 0, events(1)))
+        with (
+            process(code, path) as one,
+            process(code, path) as two,
+            process(code, path) as three,
+            ThreadPoolExecutor(3) as threads,
+        ):
+            assert list(threads.map(go, (one, two, three))) == ["done\n"] * 3
+        epochs = [recorded.epoch for recorded in log.read(RUN)]
+        assert epochs == sorted(epochs)
+        assert len(epochs) > 90
+        assert epochs[-1] <= log.ownership(RUN).epoch
 
 
 def go(child: subprocess.Popen[str]) -> str:

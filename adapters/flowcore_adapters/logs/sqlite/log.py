@@ -81,8 +81,8 @@ class SqliteEventLog:
             return
         more = True
         while more:
-            with self._readers.lend() as connection:
-                rows: list[Stored] = connection.execute(READ, (run_id, after, _CHUNK)).fetchall()
+            with self._readers.lend() as cursor:
+                rows: list[Stored] = cursor.execute(READ, (run_id, after, _CHUNK)).fetchall()
             for row in rows:
                 after += 1
                 position, version, *_ = row
@@ -101,10 +101,12 @@ class SqliteEventLog:
 
     def runs(self, *, limit: int | None = None) -> Sequence[RunId]:
         """Return the ids of the runs, newest first."""
-        with self._readers.lend() as connection:
-            rows: list[tuple[int]] = connection.execute(
-                runs.RUNS, (MAX_INTEGER if limit is None else limit,)
-            ).fetchall()
+        if limit == 1:
+            # What everybody asks who wants to see the most recent run.
+            latest = self._readers.number(runs.LATEST)
+            return [] if latest == runs.NONE else [RunId(latest)]
+        with self._readers.lend() as cursor:
+            rows: list[tuple[int]] = cursor.execute(runs.RUNS, (MAX_INTEGER if limit is None else limit,)).fetchall()
         return [RunId(run_id) for (run_id,) in rows]
 
     def newest_id(self) -> RunId:
@@ -122,25 +124,25 @@ class SqliteEventLog:
         # No claim waits for the disk: what a power failure takes back was followed by nothing that the disk has, and
         # the owner is gone as well. An append that is acknowledged takes the claim before it to the disk.
         return self._writer.alone(
-            lambda turn: owners.claim(turn.connection, run_id, owner, now=now, ttl_s=ttl_s, over=over), synced=False
+            lambda turn: owners.claim(turn.cursor, run_id, owner, now=now, ttl_s=ttl_s, over=over), synced=False
         )
 
     def renew(self, owner: Owner, *, now: Instant, ttl_s: float) -> None:
         """Let the lease of *owner* last until *ttl_s* seconds after *now*."""
         if self._readers.number(owners.KNOWN, owner.id):
-            self._writer.alone(lambda turn: owners.renew(turn.connection, owner, now + ttl_s), synced=False)
+            self._writer.alone(lambda turn: owners.renew(turn.cursor, owner, now + ttl_s), synced=False)
 
     def release(self, owner: Owner, *run_ids: RunId) -> None:
         """Let go of *run_ids*: those of them that *owner* owns."""
         held = [run_id for run_id in run_ids if storable(run_id)]
-        self._writer.alone(lambda turn: owners.release(turn.connection, owner, held), synced=False)
+        self._writer.alone(lambda turn: owners.release(turn.cursor, owner, held), synced=False)
 
     def ownership(self, run_id: RunId) -> Ownership:
         """Return who drives *run_id*."""
         if not storable(run_id):
             return Ownership(None, 0)
-        with self._readers.lend() as connection:
-            return owners.ownership(connection, run_id) or Ownership(None, 0)
+        with self._readers.lend() as cursor:
+            return owners.ownership(cursor, run_id) or Ownership(None, 0)
 
     def requests(self, after: int, timeout_s: float) -> Requests:
         """Block until somebody who is no owner has appended past *after* (see `EventLog.requests`)."""
@@ -150,23 +152,23 @@ class SqliteEventLog:
         """Return the newest snapshot of that kind; None when there is none."""
         if not storable(run_id):
             return None
-        with self._readers.lend() as connection:
-            return snapshots.snapshot(connection, run_id, kind)
+        with self._readers.lend() as cursor:
+            return snapshots.snapshot(cursor, run_id, kind)
 
     def save_snapshot(self, run_id: RunId, kind: str, version: int, data: bytes) -> None:
         """Keep *data* unless there is a newer snapshot of that kind (see `EventLog.save_snapshot`)."""
         new = Snapshot(version, data)
-        if storable(run_id) and len(data) <= snapshots.MAX_BYTES:
+        if storable(run_id) and storable(version) and len(data) <= snapshots.MAX_BYTES:
             # A full disk, a file that is locked: whoever asks the next time folds some more events.
             with suppress(LogError):
-                self._writer.alone(lambda turn: snapshots.save(turn.connection, run_id, kind, new), synced=False)
+                self._writer.alone(lambda turn: snapshots.save(turn.cursor, run_id, kind, new), synced=False)
 
     def delete_runs(self, *run_ids: RunId, now: Instant) -> None:
         """Delete *run_ids*, or nothing (see `EventLog.delete_runs`); after this, call `collect_values`."""
         known = [run_id for run_id in run_ids if storable(run_id)]
 
         def work(turn: Turn) -> int:
-            count = runs.delete(turn.connection, known, now=now, position=turn.position + 1)
+            count = runs.delete(turn.cursor, known, now=now, position=turn.position + 1)
             turn.position += bool(count)
             return count
 
@@ -181,13 +183,13 @@ class SqliteEventLog:
         Raises:
             LogError: They cannot be deleted.
         """
-        with self._readers.lend() as connection:
-            used = in_use(connection)
+        with self._readers.lend() as cursor:
+            used = in_use(cursor)
         # Nearly always there is nothing to do, and no need to keep the writers waiting. Those who write large values
         # look in their own transaction whether these are still there, so none can come to be used in the midst of this.
         if not any(self._values.unused(used)):
             return 0
-        return self._writer.alone(lambda turn: self._values.delete_unused(in_use(turn.connection)), synced=False)
+        return self._writer.alone(lambda turn: self._values.delete_unused(in_use(turn.cursor)), synced=False)
 
     def check_file(self) -> list[str]:
         """Return what is wrong with the file: as SQLite sees it, and where its tables contradict each other."""

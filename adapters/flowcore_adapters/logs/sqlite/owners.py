@@ -25,9 +25,9 @@ _CLAIM: Final = "UPDATE runs SET owner = ?, epoch = epoch + 1 WHERE run_id = ?"
 _RELEASE: Final = "UPDATE runs SET owner = NULL WHERE run_id = ? AND owner = ?"
 
 
-def ownership(connection: sqlite3.Connection, run_id: RunId) -> Ownership | None:
+def ownership(cursor: sqlite3.Cursor, run_id: RunId) -> Ownership | None:
     """Return who drives *run_id*; None when there is no such run."""
-    row: tuple[int, str | None, str, str, int, float] | None = connection.execute(_OWNERSHIP, (run_id,)).fetchone()
+    row: tuple[int, str | None, str, str, int, float] | None = cursor.execute(_OWNERSHIP, (run_id,)).fetchone()
     if row is None:
         return None
     epoch, id_, name, host, pid, expires = row
@@ -36,26 +36,24 @@ def ownership(connection: sqlite3.Connection, run_id: RunId) -> Ownership | None
     return Ownership(Owner(id_, name, host, pid), epoch, Instant(expires))
 
 
-def claim(
-    connection: sqlite3.Connection, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None
-) -> int:
+def claim(cursor: sqlite3.Cursor, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None) -> int:
     """Make *owner* the one who drives *run_id*, and return the new epoch (see `EventLog.claim`)."""
-    held = ownership(connection, run_id)
+    held = ownership(cursor, run_id)
     if held is None:
         raise RunNotFoundError(f"no run {run_id} in this log")
     held.refuse_others(run_id, now, owner.id, over)
-    if not connection.execute(_RENEW, (now + ttl_s, owner.id)).rowcount:
-        connection.execute(_FORGET, (now,))
-        connection.execute(_ADD, (owner.id, owner.name, owner.host, owner.pid, now + ttl_s))
-    connection.execute(_CLAIM, (owner.id, run_id))
+    if not cursor.execute(_RENEW, (now + ttl_s, owner.id)).rowcount:
+        cursor.execute(_FORGET, (now,))
+        cursor.execute(_ADD, (owner.id, owner.name, owner.host, owner.pid, now + ttl_s))
+    cursor.execute(_CLAIM, (owner.id, run_id))
     return held.epoch + 1
 
 
-def renew(connection: sqlite3.Connection, owner: Owner, expires: float) -> int:
+def renew(cursor: sqlite3.Cursor, owner: Owner, expires: float) -> int:
     """Let the lease of *owner* last until *expires*; return how many there were."""
-    return connection.execute(_RENEW, (expires, owner.id)).rowcount
+    return cursor.execute(_RENEW, (expires, owner.id)).rowcount
 
 
-def release(connection: sqlite3.Connection, owner: Owner, run_ids: Iterable[RunId]) -> int:
+def release(cursor: sqlite3.Cursor, owner: Owner, run_ids: Iterable[RunId]) -> int:
     """Let go of those of *run_ids* that *owner* owns; return how many these were."""
-    return connection.executemany(_RELEASE, [(run_id, owner.id) for run_id in run_ids]).rowcount
+    return cursor.executemany(_RELEASE, [(run_id, owner.id) for run_id in run_ids]).rowcount

@@ -73,13 +73,13 @@ def recorded(run_id: RunId, stored: Stored, values: LargeValues) -> Recorded:
     return Recorded(run_id, position, version, event, epoch)
 
 
-def in_use(connection: sqlite3.Connection) -> set[str]:
+def in_use(cursor: sqlite3.Cursor) -> set[str]:
     """Return the digests of all large values that events refer to.
 
     Raises:
         EventFormatError: A reference is broken.
     """
-    return {digest for (large,) in connection.execute(_LARGE) for digest in references(large).values()}
+    return {digest for (large,) in cursor.execute(_LARGE) for digest in references(large).values()}
 
 
 def storable(number: int) -> bool:

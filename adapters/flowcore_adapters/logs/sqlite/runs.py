@@ -12,8 +12,11 @@ from .reading import number
 
 NEWEST: Final = "SELECT max(coalesce((SELECT max(run_id) FROM runs), 0), coalesce((SELECT run_id FROM deleted), 0))"
 """The highest id of all runs, deleted ones included."""
+NONE: Final = -1
+"""What `LATEST` gives when there is no run; ids count milliseconds since the epoch."""
+LATEST: Final = "SELECT coalesce(max(run_id), -1) FROM runs"
 RUNS: Final = "SELECT run_id FROM runs ORDER BY run_id DESC LIMIT ?"
-VERSION: Final = "SELECT version FROM runs WHERE run_id = ?"
+VERSION: Final = "SELECT coalesce(max(version), 0) FROM runs WHERE run_id = ?"
 
 _DELETE: Final = (
     "DELETE FROM events WHERE run_id = ?",
@@ -23,11 +26,11 @@ _DELETE: Final = (
 _REMEMBER: Final = "INSERT OR REPLACE INTO deleted (id, position, run_id) VALUES (1, ?, ?)"
 
 
-def delete(connection: sqlite3.Connection, run_ids: Iterable[RunId], *, now: Instant, position: int) -> int:
+def delete(cursor: sqlite3.Cursor, run_ids: Iterable[RunId], *, now: Instant, position: int) -> int:
     """Delete *run_ids*, or nothing, and return how many there were (see `EventLog.delete_runs`).
 
     Args:
-        connection: In a transaction.
+        cursor: In a transaction.
         run_ids: Unknown ones are passed over.
         now: The time of the day.
         position: The position that the deletion takes.
@@ -37,12 +40,12 @@ def delete(connection: sqlite3.Connection, run_ids: Iterable[RunId], *, now: Ins
     """
     there: list[tuple[RunId]] = []
     for run_id in run_ids:
-        held = ownership(connection, run_id)
+        held = ownership(cursor, run_id)
         if held is not None:
             held.refuse_others(run_id, now)
             there.append((run_id,))
     if there:
-        connection.execute(_REMEMBER, (position, number(connection, NEWEST)))
+        cursor.execute(_REMEMBER, (position, number(cursor, NEWEST)))
         for statement in _DELETE:
-            connection.executemany(statement, there)
+            cursor.executemany(statement, there)
     return len(there)

@@ -19,13 +19,13 @@ _SAVE: Final = (
 )
 
 
-def snapshot(connection: sqlite3.Connection, run_id: RunId, kind: str) -> Snapshot | None:
+def snapshot(cursor: sqlite3.Cursor, run_id: RunId, kind: str) -> Snapshot | None:
     """Return the snapshot of that kind."""
-    row: tuple[int, bytes] | None = connection.execute(_SNAPSHOT, (run_id, kind)).fetchone()
+    row: tuple[int, bytes] | None = cursor.execute(_SNAPSHOT, (run_id, kind)).fetchone()
     return None if row is None else Snapshot(*row)
 
 
-def save(connection: sqlite3.Connection, run_id: RunId, kind: str, snapshot: Snapshot) -> int:
+def save(cursor: sqlite3.Cursor, run_id: RunId, kind: str, snapshot: Snapshot) -> int:
     """Keep *snapshot* unless there is a newer one; return how many were written."""
     version = snapshot.version
-    return connection.execute(_SAVE, (kind, version, snapshot.data, run_id, version)).rowcount
+    return cursor.execute(_SAVE, (kind, version, snapshot.data, run_id, version)).rowcount

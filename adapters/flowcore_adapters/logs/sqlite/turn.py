@@ -22,7 +22,7 @@ class Turn:
     """A transaction that several callers share.
 
     Attributes:
-        connection: For what is not about appending.
+        cursor: For what is not about appending.
         position: The position of the last event, those placed included.
         asked: Whether somebody who is no owner appends something.
     """
@@ -30,9 +30,8 @@ class Turn:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Begin; the caller commits, or rolls back."""
         # Never deferred: a transaction that starts by reading fails when another process writes before it does.
-        connection.execute("BEGIN IMMEDIATE")
-        self.connection = connection
-        self.position = number(connection, POSITION)
+        self.cursor = connection.execute("BEGIN IMMEDIATE")
+        self.position = number(self.cursor, POSITION)
         self.asked = False
         self._streams: dict[RunId, tuple[int, int]] = {}
         self._first: dict[RunId, int] = {}
@@ -75,11 +74,11 @@ class Turn:
     def write(self) -> None:
         """Hand what was placed to SQLite."""
         if self._rows:
-            self.connection.executemany(INSERT, self._rows)
+            self.cursor.executemany(INSERT, self._rows)
             moves = [(run_id, first, self._streams[run_id][0]) for run_id, first in self._first.items()]
-            self.connection.executemany(_MOVE, moves)
+            self.cursor.executemany(_MOVE, moves)
 
     def _stream(self, run_id: RunId) -> tuple[int, int]:
         """Return the version and the epoch of a run."""
-        row: tuple[int, int] | None = self.connection.execute(_RUN, (run_id,)).fetchone()
+        row: tuple[int, int] | None = self.cursor.execute(_RUN, (run_id,)).fetchone()
         return (0, 0) if row is None else row

@@ -12,7 +12,7 @@ from flowcore.ids import RunId
 from flowcore.ports import Requests
 
 from .file import connect, failure
-from .reading import POSITION, number
+from .reading import DATA_VERSION, POSITION, number
 
 POLL_S: Final = 0.05
 """How soon, in seconds, the appends of other processes are noticed."""
@@ -40,7 +40,7 @@ class Watcher:
         self._waiting = 0
         self._closed = False
         self._position = 0
-        self._connection: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None
         self._data_version: int | None = None
 
     def committed(self, position: int, asked: bool) -> None:  # noqa: FBT001 - see `writing.Committed`
@@ -77,9 +77,9 @@ class Watcher:
         deadline = time.monotonic() + timeout_s
         with self._lock:
             while not self._closed:
-                connection = self._look()
+                cursor = self._look()
                 if self._position > after:
-                    run_ids = self._requests(connection, after)
+                    run_ids = self._requests(cursor, after)
                     # What came meanwhile is past this position, and is told the next time.
                     after = self._position
                     if run_ids:
@@ -96,28 +96,28 @@ class Watcher:
             self._closed = True
             self._moved.notify_all()
             self._asked.notify_all()
-            connection, self._connection = self._connection, None
-        if connection is not None:
+            cursor, self._cursor = self._cursor, None
+        if cursor is not None:
             with suppress(sqlite3.Error):
-                connection.close()
+                cursor.connection.close()
 
-    def _look(self) -> sqlite3.Connection:
+    def _look(self) -> sqlite3.Cursor:
         """Bring the position known up to date with what other processes committed; the caller holds the lock."""
         try:
-            if self._connection is None:
-                self._connection = connect(self._path)
-            data_version = number(self._connection, "PRAGMA data_version")
+            if self._cursor is None:
+                self._cursor = connect(self._path).cursor()
+            data_version = number(self._cursor, DATA_VERSION)
             if data_version != self._data_version:
-                self._position = max(self._position, number(self._connection, POSITION))
+                self._position = max(self._position, number(self._cursor, POSITION))
                 self._data_version = data_version
         except sqlite3.Error as error:
             raise failure(self._path, error) from error
-        return self._connection
+        return self._cursor
 
-    def _requests(self, connection: sqlite3.Connection, after: int) -> tuple[RunId, ...]:
+    def _requests(self, cursor: sqlite3.Cursor, after: int) -> tuple[RunId, ...]:
         """Return the runs to which others than the owners have appended past *after*."""
         try:
-            rows: list[tuple[int]] = connection.execute(_REQUESTS, (after, self._position)).fetchall()
+            rows: list[tuple[int]] = cursor.execute(_REQUESTS, (after, self._position)).fetchall()
         except sqlite3.Error as error:
             raise failure(self._path, error) from error
         return tuple(RunId(run_id) for (run_id,) in rows)

@@ -56,6 +56,7 @@ class Writer:
         self._leading = False
         self._closed = False
         self._connection: sqlite3.Connection | None = None
+        self._level: str | None = None
 
     def append(self, work: Work) -> int:
         """Do *work*, which appends, in one transaction with whatever else waits to be appended; return what it gives.
@@ -98,7 +99,6 @@ class Writer:
             raise LogError("the event log is closed")
         if self._connection is None:
             self._connection = connect(self._path)
-            self._connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             # The file beside it keeps the size of the largest burst otherwise.
             self._connection.execute(f"PRAGMA journal_size_limit = {_MAX_JOURNAL_BYTES}")
         return self._connection
@@ -128,9 +128,12 @@ class Writer:
     def _lead(self, group: Sequence[_Request]) -> None:
         """Commit what is in *group* and hand on the lead."""
         try:
-            for requests in _transactions(group):
+            *first, last = _transactions(group)
+            for requests in first:
                 self._answer(requests)
-                self._done(requests)
+                with self._turn:
+                    self._done(requests)
+            self._answer(last)
         except BaseException:
             # An interrupt: the others must not wait for ever.
             for request in group:
@@ -138,15 +141,15 @@ class Writer:
                     request.error = LogError(f"{self._path}: the writer was interrupted")
             raise
         finally:
-            self._leading = False
-            self._done(group)
+            with self._turn:
+                self._leading = False
+                self._done(group)
 
     def _done(self, requests: Sequence[_Request]) -> None:
-        """Wake those whose *requests* are done, or whoever leads next."""
-        with self._turn:
-            for request in requests:
-                request.done = True
-            self._turn.notify_all()
+        """Wake those whose *requests* these are, and whoever leads next; the caller holds the condition."""
+        for request in requests:
+            request.done = True
+        self._turn.notify_all()
 
     def _answer(self, requests: Sequence[_Request]) -> None:
         """Do *requests* in one transaction, and say what has become of them."""
@@ -164,9 +167,7 @@ class Writer:
     def _commit(self, requests: Sequence[_Request]) -> Turn:
         """Do *requests* in one transaction."""
         connection = self.connection()
-        synchronous = requests[0].synchronous
-        if synchronous != self._synchronous:
-            connection.execute(f"PRAGMA synchronous = {synchronous}")
+        self._synchronise(connection, requests[0].synchronous)
         try:
             turn = Turn(connection)
             for request in requests:
@@ -182,10 +183,15 @@ class Writer:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
             raise
-        finally:
-            if synchronous != self._synchronous:
-                connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         return turn
+
+    def _synchronise(self, connection: sqlite3.Connection, level: str) -> None:
+        """Have SQLite wait for the disk as *level* says."""
+        if level != self._level:
+            # An interrupt in between leaves it unknown, never wrong.
+            self._level = None
+            connection.execute(f"PRAGMA synchronous = {level}")
+            self._level = level
 
 
 def _transactions(group: Sequence[_Request]) -> Iterator[Sequence[_Request]]:
