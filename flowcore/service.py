@@ -6,7 +6,7 @@ comes with a single command.
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
@@ -19,7 +19,7 @@ from flowcore.errors import (
     VersionConflictError,
 )
 from flowcore.ids import RunId
-from flowcore.json_text import to_json
+from flowcore.json_text import from_json, to_json
 from flowcore.model import Flow
 from flowcore.ports import Append, EventLog
 from flowcore.run.commands import (
@@ -32,13 +32,17 @@ from flowcore.run.commands import (
     ReportSuccess,
 )
 from flowcore.run.decide import decide
-from flowcore.run.events import Event, ReportRejected, RunFailed, RunStopped, RunSucceeded
+from flowcore.run.events import Event, ReportRejected, RunCreated, RunFailed, RunStopped, RunSucceeded
 from flowcore.run.evolve import evolve, fold
+from flowcore.run.snapshot import StateData, dump, restore
 from flowcore.run.state import RunState
-from flowcore.values import Instant
+from flowcore.values import Instant, Json
 
 _ATTEMPTS: Final = 100
 """A conflict means that somebody else got through: so many in a row are a fault, not bad luck."""
+SNAPSHOT_EVERY: Final = 5_000
+"""After how many events that had to be folded a snapshot is kept."""
+_SNAPSHOT: Final = "state"
 _UNSTORABLE: Final = "not-storable"
 _ENDS: Final = (RunSucceeded, RunFailed, RunStopped)
 
@@ -63,21 +67,41 @@ def create_run(
 
 
 def load(log: EventLog, run_id: RunId) -> RunState:
-    """Return the state of a run, folded from its log.
+    """Return the state of a run, folded from its log, or from what a snapshot spares.
 
     Raises:
         RunNotFoundError: There is no such run.
         EventFormatError: Its events cannot be read, or do not fit together.
     """
+    state = _from_snapshot(log, run_id)
+    known = state.version
     try:
-        state = fold(recorded.event for recorded in log.read(run_id))
+        fold((recorded.event for recorded in log.read(run_id, after=known)), state)
     except (LookupError, ValueError) as error:
         if isinstance(error, EventFormatError):
             raise
         raise EventFormatError(f"the events of run {run_id} do not fit together: {error!r}") from error
     if not state.version:
         raise RunNotFoundError(f"no run {run_id} in this log")
+    if state.version - known >= SNAPSHOT_EVERY:
+        with suppress(EventFormatError):
+            log.save_snapshot(run_id, _SNAPSHOT, state.version, to_json(cast("Json", dump(state))).encode())
     return state
+
+
+def _from_snapshot(log: EventLog, run_id: RunId) -> RunState:
+    """Return the state at the newest snapshot, or one before the first event; the log alone says what is true."""
+    found = log.snapshot(run_id, _SNAPSHOT)
+    if found is None:
+        return RunState()
+    first = next(log.read(run_id), None)
+    try:
+        if first is None or not isinstance(first.event, RunCreated):
+            return RunState()
+        state = restore(first.event, cast("StateData", from_json(found.data.decode())))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return RunState()
+    return state if state.version == found.version <= log.version(run_id) else RunState()
 
 
 def unfinished(log: EventLog) -> Sequence[RunId]:

@@ -5,21 +5,23 @@ First everything may go wrong (safety); then nothing does any more, and every ru
 
 from collections.abc import Callable
 from random import Random
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
 from flowcore.errors import CommandRejectedError
 from flowcore.ids import InstanceId, RunId
 from flowcore.invariants import RunChecker
+from flowcore.json_text import from_json, to_json
 from flowcore.ports import Recorded
 from flowcore.run.commands import ContinueRun, PauseRun, ReportFailure, StopRun
-from flowcore.run.events import AttemptFailed, AttemptStarted, AttemptSucceeded, Event
+from flowcore.run.events import AttemptFailed, AttemptStarted, AttemptSucceeded, Event, RunCreated
 from flowcore.run.evolve import evolve, fold
 from flowcore.run.machine import RunStatus
+from flowcore.run.snapshot import StateData, dump, restore
 from flowcore.run.state import RunState
 from flowcore.service import create_run, load, request
-from flowcore.values import Instant
+from flowcore.values import Instant, Json
 from flowcore.views.outputs import OutputsView
 from flowcore.views.status import StatusView
 
@@ -293,6 +295,7 @@ class World:
                 raise ViolationError("I17: the log does not hold what was stored in it")
             self._same("the state", vars(run.state), vars(fold(each.event for each in stored)))
             self._same("the state that is loaded", vars(run.state), vars(load(self.log, run_id)))
+            self._check_snapshot(run, [each.event for each in stored])
             status, outputs = StatusView(), OutputsView()
             for each in stored:
                 status.evolve(each)
@@ -304,6 +307,17 @@ class World:
             for name, kept in run.state.outputs.items():
                 if left.get(InstanceId(name), kept) != kept:
                     raise ViolationError(f"I6: '{name}' shows other outputs than it has left")
+
+    def _check_snapshot(self, run: _Watched, events: list[Event]) -> None:
+        """See that a snapshot of any moment, and what came after it, amount to the same."""
+        place = self.random.randrange(1, len(events) + 1)
+        created = events[0]
+        if isinstance(created, RunCreated):
+            early = fold(events[:place])
+            data = cast("StateData", from_json(to_json(cast("Json", dump(early)))))
+            self._same(f"a snapshot at version {place}", vars(early), vars(restore(created, data)))
+            later = fold(events[place:], restore(created, data))
+            self._same(f"what follows a snapshot at version {place}", vars(run.state), vars(later))
 
     def _same(self, what: str, one: object, other: object) -> None:
         if one != other:

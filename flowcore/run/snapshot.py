@@ -1,0 +1,179 @@
+"""The state of a run as data, and back: what spares folding a long run from its beginning.
+
+A snapshot is worth nothing without the log: it holds what the events up to a version amount to, and the run's flow is
+taken from its first event. One that cannot be read is passed over, for the events say the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypedDict
+
+from flowcore.ids import InstanceId, item_id
+from flowcore.values import Instant, Json
+
+from .events import RunCreated
+from .evolve import evolve
+from .machine import RunStatus, StepStatus
+from .state import Doomed, FanOut, InstanceState, RunState
+
+SCHEMA: Final = 1
+"""The version of the shape below; a snapshot of any other is passed over."""
+_STATUSES: Final = tuple(StepStatus)
+_NUMBERS: Final = {status: number for number, status in enumerate(_STATUSES)}
+_PLAIN: Final = (
+    "version",
+    "started_at",
+    "ended_at",
+    "epoch",
+    "open",
+    "idle",
+    "halted_by",
+    "failed",
+    "stop_requested",
+    "stop_reason",
+)
+
+
+class Columns(TypedDict):
+    """The fields of many instances, a list for each field: a fraction of a mapping for each instance."""
+
+    status: list[int]
+    attempt: list[int]
+    lost: list[int]
+    due: list[float]
+    unmet: list[int]
+    guarded: list[int]
+    error: dict[str, str | None]
+
+
+class FanOutData(TypedDict):
+    """A fan-out."""
+
+    index: int
+    items: tuple[Json, ...]
+    open: int
+    idle: int
+    released: int
+    first_error: str | None
+    broken: bool
+    instances: Columns
+
+
+class StateData(TypedDict):
+    """The state of a run; what only comes from its first event is left out."""
+
+    schema: int
+    status: str
+    plain: dict[str, Json]
+    rejected: list[tuple[InstanceId, int, int]]
+    steps: Columns
+    fan_outs: list[FanOutData]
+    order: list[int]
+    outputs: dict[str, Mapping[str, Json]]
+    in_the_air: list[InstanceId]
+    ready: list[tuple[Instant, int, int]]
+    retries: list[tuple[Instant, int, int]]
+    doomed: list[tuple[int, str]]
+    joins: list[int]
+    breaking: list[int]
+
+
+def dump(state: RunState) -> StateData:
+    """Return what `restore` needs beside the run's first event; JSON, to be written before *state* goes on."""
+    return {
+        "schema": SCHEMA,
+        "status": str(state.status),
+        "plain": {name: getattr(state, name) for name in _PLAIN},
+        "rejected": sorted(state.rejected),
+        "steps": _columns(state.steps),
+        "fan_outs": [
+            {
+                "index": step.index,
+                "items": step.fan_out.items,
+                "open": step.fan_out.open,
+                "idle": step.fan_out.idle,
+                "released": step.fan_out.released,
+                "first_error": step.fan_out.first_error,
+                "broken": step.fan_out.broken,
+                "instances": _columns(step.fan_out.instances),
+            }
+            for step in state.steps
+            if step.fan_out is not None
+        ],
+        "order": [*state.fan_outs],
+        "outputs": state.outputs,
+        "in_the_air": [*state.in_the_air],
+        "ready": [*state.ready],
+        "retries": [*state.retries],
+        "doomed": [(doomed.index, doomed.reason) for doomed in state.doomed],
+        "joins": [*state.joins],
+        "breaking": [*state.breaking],
+    }
+
+
+def restore(created: RunCreated, data: StateData) -> RunState:
+    """Return the state that *data* was made of, for the run that *created* began.
+
+    Raises:
+        ValueError: It is of another version, or no such data; a `LookupError` or `TypeError` means the same.
+    """
+    if data["schema"] != SCHEMA:
+        raise ValueError(f"a snapshot of version {data['schema']!r}")
+    state = evolve(RunState(), created)
+    state.status = RunStatus(data["status"])
+    for name in _PLAIN:
+        setattr(state, name, data["plain"][name])
+    state.rejected = {(InstanceId(name), attempt, epoch) for name, attempt, epoch in data["rejected"]}
+    _fill(state.steps, data["steps"])
+    found: dict[int, FanOut] = {}
+    for each in data["fan_outs"]:
+        step = state.steps[each["index"]]
+        items = tuple(each["items"])
+        name = state.step_of(step).name
+        instances = [InstanceState(item_id(name, number), step.index, number) for number in range(len(items))]
+        _fill(instances, each["instances"])
+        step.fan_out = FanOut(items, instances, each["open"], each["idle"], each["released"])
+        step.fan_out.first_error, step.fan_out.broken = each["first_error"], each["broken"]
+        state.instances.update((instance.id, instance) for instance in instances)
+        found[step.index] = step.fan_out
+    state.fan_outs = {index: found[index] for index in data["order"]}
+    state.outputs = dict(data["outputs"])
+    state.in_the_air = {InstanceId(name): None for name in data["in_the_air"]}
+    state.ready = [(Instant(due), index, item) for due, index, item in data["ready"]]
+    state.retries = [(Instant(due), index, item) for due, index, item in data["retries"]]
+    state.doomed.extend(Doomed(index, reason) for index, reason in data["doomed"])
+    state.joins = dict.fromkeys(data["joins"])
+    state.breaking = dict.fromkeys(data["breaking"])
+    return state
+
+
+def _columns(instances: Sequence[InstanceState]) -> Columns:
+    return {
+        "status": [_NUMBERS[each.status] for each in instances],
+        "attempt": [each.attempt for each in instances],
+        "lost": [each.lost for each in instances],
+        "due": [each.due for each in instances],
+        "unmet": [each.unmet for each in instances],
+        "guarded": [int(each.guarded) for each in instances],
+        "error": {str(number): each.error for number, each in enumerate(instances) if each.error is not None},
+    }
+
+
+def _fill(instances: Sequence[InstanceState], columns: Columns) -> None:
+    rows = zip(
+        columns["status"],
+        columns["attempt"],
+        columns["lost"],
+        columns["due"],
+        columns["unmet"],
+        columns["guarded"],
+        strict=True,
+    )
+    for instance, (status, attempt, lost, due, unmet, guarded) in zip(instances, rows, strict=True):
+        instance.status = _STATUSES[status]
+        instance.attempt = attempt
+        instance.lost = lost
+        instance.due = Instant(due)
+        instance.unmet = unmet
+        instance.guarded = bool(guarded)
+    for number, error in columns["error"].items():
+        instances[int(number)].error = error

@@ -1,0 +1,99 @@
+"""The state of a run as data, and back; and what a run is loaded from."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import pytest
+
+from flowcore.json_text import to_json
+from flowcore.model import OnError
+from flowcore.ports import Append
+from flowcore.run.events import Event, RunCreated, RunStopRequested
+from flowcore.run.evolve import fold
+from flowcore.run.snapshot import dump, restore
+from flowcore.service import load
+from flowcore.testing import MemoryEventLog
+from tests.builders import RUN, T0, T1, T2, begun, failed, fanned, lost, rejected, resumed, started, step, succeeded
+
+STEPS = (
+    step("a", outputs=("x",), retry=3),
+    step("f", "a", for_each="x", max_parallel=2, on_error=OnError.CONTINUE, retry=2),
+    step("b", "a", on_error=OnError.SKIP),
+    step("c", "b"),
+    step("w", when="x"),
+)
+HISTORY: Final[tuple[Event, ...]] = (
+    *begun(*STEPS),
+    started("a"),
+    resumed(),
+    lost("a"),
+    rejected("a"),
+    started("a", 2, at=T1),
+    succeeded("a", {"x": [1, None]}, attempt=2),
+    fanned("f", "p", {"q": 1}, 3),
+    started("f/0"),
+    started("f/1"),
+    failed("f/0", retry=T2),
+    failed("f/1"),
+    started("b"),
+    failed("b"),
+    RunStopRequested(reason="enough", at=T2),
+)
+
+
+@pytest.mark.parametrize("place", range(1, len(HISTORY) + 1))
+def test_it_amounts_to_the_same_at_every_moment(place: int) -> None:
+    state = fold(HISTORY[:place])
+    created = HISTORY[0]
+    assert isinstance(created, RunCreated)
+    again = restore(created, json.loads(to_json(json.loads(json.dumps(dump(state))))))
+    assert vars(again) == vars(state)
+    assert vars(fold(HISTORY[place:], again)) == vars(fold(HISTORY))
+
+
+class TestLoading:
+    @pytest.fixture(autouse=True)
+    def often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("flowcore.service.SNAPSHOT_EVERY", 5)
+
+    @staticmethod
+    def log(events: Sequence[Event] = HISTORY) -> MemoryEventLog:
+        log = MemoryEventLog()
+        log.append(Append(RUN, 0, events))
+        return log
+
+    def test_a_long_run_leaves_a_snapshot_and_is_loaded_from_it(self) -> None:
+        log = self.log(HISTORY[:8])
+        load(log, RUN)
+        kept = log.snapshot(RUN, "state")
+        assert kept is not None
+        assert kept.version == 8
+        log.append(Append(RUN, 8, HISTORY[8:]))
+        assert vars(load(log, RUN)) == vars(fold(HISTORY))
+        again = log.snapshot(RUN, "state")
+        assert again is not None
+        assert again.version == len(HISTORY)
+
+    def test_a_short_one_does_not(self) -> None:
+        log = self.log(HISTORY[:4])
+        load(log, RUN)
+        assert log.snapshot(RUN, "state") is None
+
+    @pytest.mark.parametrize(
+        "data", [b"", b"[]", b"{}", b'{"schema":9}', b"\xff", b'{"schema":1,"status":"running","plain":{}}']
+    )
+    def test_one_that_cannot_be_read_is_passed_over(self, data: bytes) -> None:
+        log = self.log()
+        log.save_snapshot(RUN, "state", 3, data)
+        assert vars(load(log, RUN)) == vars(fold(HISTORY))
+
+    def test_one_that_is_not_of_this_run_is_passed_over(self) -> None:
+        log = self.log()
+        log.save_snapshot(RUN, "state", 99, to_json(json.loads(json.dumps(dump(fold(HISTORY[:9]))))).encode())
+        assert vars(load(log, RUN)) == vars(fold(HISTORY))
+        empty = MemoryEventLog()
+        empty.append(Append(RUN, 0, [started("a", at=T0)]))
+        empty.save_snapshot(RUN, "state", 1, b"{}")
+        with pytest.raises(ValueError, match="do not fit together"):
+            load(empty, RUN)
