@@ -44,19 +44,19 @@ def _read(path: Path) -> str:
         raise ValueError(f"line {line} is no UTF-8 text") from error
 
 
-def load_yaml_files(paths: Iterable[str | Path]) -> dict[str, Any]:
+def load_yaml_files(paths: Iterable[str | Path] | str | Path) -> dict[str, Any]:
     """Return the merged configuration of flow files: later files override earlier ones (documents/python-api.md).
 
     Raises:
         FlowDocumentError: A file cannot be read or is no YAML mapping.
     """
-    return dict(parse_flow_files(read_files(paths)))
+    return dict(parse_flow_files(read_files([paths] if isinstance(paths, (str, Path)) else paths)))
 
 
-def load_flow(paths: Iterable[str | Path], catalog: Catalog) -> Flow:
+def load_flow(paths: Iterable[str | Path] | str | Path, catalog: Catalog) -> Flow:
     """Return the flow that *paths* declare together.
 
     Raises:
         FlowDocumentError: It cannot run; every problem has its file, line and column.
     """
-    return compile_flow_files(read_files(paths), catalog)
+    return compile_flow_files(read_files([paths] if isinstance(paths, (str, Path)) else paths), catalog)

@@ -25,7 +25,7 @@ from flowcore_adapters.registry import Registry
 from flowcore_adapters.runner.context import RunContext
 from flowcore_adapters.runner.engine import Engine
 from flowcore_cli.output import warn
-from flowcore_cli.screens import Screen, SilentScreen
+from flowcore_cli.screens import Screen, SilentScreen, SteadyScreen
 from flowcore_cli.signals import LISTEN_S, Signals
 
 
@@ -92,7 +92,7 @@ class Drive:
             RunOwnedError: Another program drives it.
         """
         self._clock = SystemClock()
-        self._screen = screen
+        self._screen: Screen = SteadyScreen(screen)
         self._signals = signals
         self._inbox: SimpleQueue[_Item] = SimpleQueue()
         # From here on a signal must not leave a run behind that waits for ever.
@@ -138,8 +138,11 @@ class Drive:
         Thread(target=self._wait, name="flowcore-cli-wait", daemon=True).start()
         try:
             stopped_by = self._follow()
-        finally:
             self._screen.close()
+        except BaseException:
+            self._engine.close(stop=True)
+            raise
+        finally:
             self._engine.close()
             self._signals.release()
         self._engine.check()
@@ -170,8 +173,7 @@ class Drive:
 
     def _next(self) -> _Item:
         """Return the next item; meanwhile the screen ticks, also when one item follows the other without a pause."""
-        tick_s = self._screen.tick_s
-        while tick_s is not None:
+        while (tick_s := self._screen.tick_s) is not None:
             now = self._clock.monotonic()
             if now >= self._due:
                 self._due = now + tick_s

@@ -1,16 +1,18 @@
 """What `run`, `resume`, `retry` and `fork` have in common: they drive one run, show it, and say what became of it."""
 
+import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, redirect_stdout, suppress
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import attrs
 import click
 
 from flowcore_cli.exits import RunFailedError, SignalError
-from flowcore_cli.output import OutputFile, print_whole
+from flowcore_cli.output import OutputFile, print_whole, tell
 from flowcore_cli.selection import recorded_log
 from flowcore_cli.storage import db_option, log_options, open_log, show_command
 
@@ -148,25 +150,27 @@ def execute(options: RunOptions, planner: Planner) -> None:
             # Bound before anything is recorded: a port that is taken leaves no trace.
             server = stack.enter_context(start_server(log(), options.status_port, own=own))
             if not options.quiet:
-                click.echo(f"status at {server.url}/status", err=True)
+                tell(f"status at {server.url}/status")
         screen = _screen(plan.flow, quiet=options.quiet, as_json=options.as_json)
         drive = Drive(log(), registry, screen, signals, record=plan.record)
         (run_id,) = drive.run_ids
         if own is not None:
             own.run_id = run_id
-        stopped_by = drive.run()
+        # What functions print is no output of the flow: stdout is for that, and for nothing else.
+        with redirect_stdout(stack.enter_context(Path(os.devnull).open("w")) if options.quiet else sys.stderr):
+            stopped_by = drive.run()
         record = RunRecord(log(), run_id)
         _print_outputs(record, target, as_json=options.as_json, quiet=options.quiet)
         if not options.quiet:
             from flowcore_cli.summary import summary_text
 
             shown_by = None if options.no_db else show_command(run_id, options.db)
-            click.echo(summary_text(record, shown_by), err=True)
+            tell(summary_text(record, shown_by))
         if stopped_by is not None and (server is None or record.state == "stopped"):
             raise SignalError(stopped_by)
         if server is not None and not options.exit_when_done and stopped_by is None:
             if not options.quiet:
-                click.echo(f"serving on at {server.url} until Ctrl-C", err=True)
+                tell(f"serving on at {server.url} until Ctrl-C")
             with suppress(SignalError):
                 server.join()
         if record.state != "succeeded":
@@ -197,6 +201,6 @@ def _print_outputs(record: "RunRecord", target: OutputFile | None, *, as_json: b
         # Where people see both, a line stands between the outputs and what is said before and after them.
         gap = sys.stderr.isatty() and sys.stdout.isatty()
         if text:
-            click.echo(err=True, nl=gap)
+            tell(nl=gap)
             print_whole(text)
-            click.echo(err=True, nl=gap)
+            tell(nl=gap)

@@ -148,8 +148,24 @@ def _flush() -> None:
         give_up_stdout()
 
 
+def _open_streams() -> None:
+    """See that there is something behind stdin, stdout and stderr: `>&-` closes one, and files would take its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.open(os.devnull, os.O_RDWR)
+    # For as long as the program lasts; `os.fdopen` is what `open` would do with the descriptor that is there now.
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
 def _tame_streams() -> None:
     """Have text that the terminal's encoding lacks written as escapes instead of raising."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             with suppress(OSError, ValueError):

@@ -28,10 +28,16 @@ def print_whole(text: str) -> None:
         raise CommandError(f"stdout cannot be written: {error.strerror}") from error
 
 
+def tell(text: str = "", *, nl: bool = True) -> None:
+    """Print *text* on stderr; a terminal that is gone, or a full disk, ends nothing."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True, nl=nl)
+
+
 def warn(warnings: Iterable[str]) -> None:
     """Print *warnings* on stderr."""
     for warning in warnings:
-        click.echo(f"{PROGRAM}: {click.style('warning:', fg='yellow')} {visible(warning)}", err=True)
+        tell(f"{PROGRAM}: {click.style('warning:', fg='yellow')} {visible(warning)}")
 
 
 class OutputFile:

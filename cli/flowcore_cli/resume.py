@@ -7,6 +7,7 @@ import click
 
 from flowcore_cli.execution import EXIT_CODES, Plan, RunOptions, execute, run_options
 from flowcore_cli.exits import CommandError, RunFailedError, SignalError
+from flowcore_cli.output import tell
 
 if TYPE_CHECKING:
     from flowcore.ports import EventLog
@@ -42,12 +43,11 @@ def resume(*, options: RunOptions, run: str | None, everything: bool) -> None:
         run_id = find_run(log(), wanted, options.db)
         state = load(log(), run_id)
         if state.ended:
-            raise CommandError(
-                f"run {run_id} is over: it has {state.status}",
-                hint="" if state.status == "succeeded" else f"`flowcore-cli retry {run_id}` runs again what went wrong",
-            )
+            hint = f"`flowcore-cli retry {run_id}` runs again what went wrong"
+            over = f"run {run_id} is over: it has {state.status}"
+            raise CommandError(over, hint=None if state.status == "succeeded" else hint)
         if state.status == "paused" and not options.quiet:
-            click.echo(f"run {run_id} is paused: `flowcore-cli continue {run_id}` lets it go on", err=True)
+            tell(f"run {run_id} is paused: `flowcore-cli continue {run_id}` lets it go on")
         return Plan(state.flow, lambda _log: run_id)
 
     execute(options, plan)
@@ -75,12 +75,12 @@ def _resume_all(options: RunOptions) -> None:
         log = stack.enter_context(options.open())
         drive = Drive(log, registry, SilentScreen(speaks=not options.quiet), signals, left=unfinished(log))
         if not drive.run_ids and not options.quiet:
-            click.echo("nothing to resume", err=True)
+            tell("nothing to resume")
         stopped_by = drive.run()
         records = [RunRecord(log, run_id) for run_id in drive.run_ids]
         if not options.quiet:
             for record in records:
-                click.echo(summary_text(record, show_command(record.run_id, options.db)), err=True)
+                tell(summary_text(record, show_command(record.run_id, options.db)))
         if stopped_by is not None:
             raise SignalError(stopped_by)
         if any(record.state != "succeeded" for record in records):

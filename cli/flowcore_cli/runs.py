@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list on stdout.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="At most N runs.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, metavar="N", help="At most N runs."
+)
 @db_option
 def runs(*, as_json: bool, limit: int, db: str | None) -> None:
     """List the recorded runs, newest first."""

@@ -1,7 +1,8 @@
 """Where the progress of a run is told: nowhere, line by line, or on a live display."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import IO, Protocol
 
 import click
@@ -139,3 +140,41 @@ class TerminalScreen:
         for line in lines:
             if line.state not in unsaid(tracker):
                 click.echo(settled_line(line, tracker.width, ascii_only=self._ascii), err=True)
+
+
+class SteadyScreen:
+    """Another screen, as long as it can be written to: a terminal that is closed must not end what is shown on it."""
+
+    def __init__(self, screen: Screen) -> None:
+        """Show on *screen*."""
+        self._screen = screen
+        self.tick_s: float | None = screen.tick_s
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Take in what has been recorded."""
+        with self._losing():
+            self._screen.take(events)
+
+    def tick(self) -> None:
+        """Show what has changed."""
+        with self._losing():
+            self._screen.tick()
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        with self._losing():
+            self._screen.say(text)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        with self._losing():
+            self._screen.close()
+
+    @contextmanager
+    def _losing(self) -> Generator[None]:
+        """Go on in silence when nothing can be shown any more."""
+        try:
+            yield
+        except (OSError, ValueError):
+            self._screen = SilentScreen(speaks=False)
+            self.tick_s = None

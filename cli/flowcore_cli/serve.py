@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from flowcore_cli.exits import CommandError, SignalError
-from flowcore_cli.output import warn
+from flowcore_cli.output import tell, warn
 from flowcore_cli.render import visible
 from flowcore_cli.storage import log_options, open_log, show_command
 
@@ -85,7 +85,7 @@ def serve(
         server = stack.enter_context(start_server(log, port, guard, insecure=insecure_no_auth, own=own))
         if insecure_no_auth and guard.token is None:
             warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
-        click.echo(f"serving at {server.url} until Ctrl-C", err=True)
+        tell(f"serving at {server.url} until Ctrl-C")
         record = (
             None if flow is None else partial(create_run, flow=flow, at=SystemClock().now(), max_workers=max_workers)
         )
@@ -94,14 +94,14 @@ def serve(
             drive = Drive(log, registry, SilentScreen(), signals, record=record, left=left)
             if flow is not None and own is not None:
                 own.run_id = drive.run_id
-                click.echo(f"run {drive.run_id} of {visible(flow.name)} started", err=True)
+                tell(f"run {drive.run_id} of {visible(flow.name)} started")
             for run_id in drive.run_ids:
                 if run_id != drive.run_id:
-                    click.echo(f"run {run_id} resumed", err=True)
+                    tell(f"run {run_id} resumed")
             stopped_by = drive.run()
             for run_id in drive.run_ids:
                 shown_by = None if no_db else show_command(run_id, db)
-                click.echo(summary_text(RunRecord(log, run_id), shown_by), err=True)
+                tell(summary_text(RunRecord(log, run_id), shown_by))
             if stopped_by is not None:
                 raise SignalError(stopped_by)
         server.join()

@@ -47,7 +47,7 @@ def _check(source: SourceType, name: str, value: Json, path: Path, findings: Fin
         return _words(name, value, path, findings)
     wrong = None if isinstance(value, str) and _OPEN in value else _misfit(parameter, value)
     if wrong is not None:
-        findings.add("wrong-type", path, f"'{name}' must be {wrong}, not {type_name(value)}")
+        findings.add("wrong-type", path, f"'{name}' must be {wrong}, not {_said(value)}")
     elif parameter.choices and isinstance(value, str) and _OPEN not in value and value not in parameter.choices:
         allowed = ", ".join(parameter.choices)
         closest = did_you_mean(value, parameter.choices)
@@ -117,3 +117,10 @@ def _words(name: str, text: str, path: Path, findings: Findings) -> Json:
     for number, expression in enumerate(held):
         words = [word.replace(f"\ue000{number}\ue001", expression) for word in words]
     return words
+
+
+def _said(value: Json) -> str:
+    """Return what *value* is, for people: a number by itself, anything else by its type."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:g}"
+    return type_name(value)

@@ -23,7 +23,7 @@ from flowcore_adapters.logs.sqlite import SqliteEventLog
 from flowcore_adapters.registry import Registry
 from flowcore_adapters.runner import engine as engine_module
 from flowcore_adapters.runner.engine import Engine
-from flowcore_adapters.runner.local import LocalRunner
+from flowcore_adapters.runner.local import LocalRunner, run_flow
 from flowcore_adapters.sources.env import EnvSource
 from flowcore_adapters.sources.value import ValueSource
 
@@ -589,3 +589,15 @@ def test_a_report_that_comes_after_the_engine_has_closed_keeps_no_thread_busy() 
     for thread in workers:
         thread.join(5)
     assert not any(thread.is_alive() for thread in workers)
+
+
+@pytest.mark.parametrize("config", [None, [], "abc"])
+def test_a_flow_that_is_no_mapping_is_refused_as_such(config: object) -> None:
+    with pytest.raises(FlowDocumentError, match="a flow is a mapping with `flow` and `sources`, not"):
+        LocalRunner(config)  # type: ignore[arg-type]  # what programs without types do
+
+
+def test_one_file_may_be_given_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "flow.yaml"
+    path.write_text("flow: [{name: a, source: {type: value, configuration: {value: 1}}, output: [{name: v}]}]")
+    assert run_flow(str(path))[0] == {"a": {"v": 1}}

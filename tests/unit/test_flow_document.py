@@ -463,9 +463,9 @@ class TestRefusals:
         [
             ("text", [], "text, not a list"),
             ("number", "x", "a number, not text"),
-            ("seconds", 0, "a number of seconds above 0, not a number"),
+            ("seconds", 0, "a number of seconds above 0, not 0"),
             ("seconds", True, "a number of seconds above 0, not a boolean"),
-            ("integer", 1.5, "a whole number, not a number"),
+            ("integer", 1.5, "a whole number, not 1.5"),
             ("boolean", "x", "true or false, not text"),
             ("words", [], "a text or a list of texts that is not empty, not a list"),
             ("words", [True], "a text or a list of texts that is not empty, not a list"),
@@ -612,3 +612,25 @@ def test_a_secret_cannot_come_from_a_step() -> None:
     assert problem.startswith("flow[1].source.configuration: a secret must be known before the run starts, and")
     shown: Json = {"type": "env", "configuration": {**configuration, "secret": False}}
     assert len(compiled(flow=[first, {"name": "b", "source": shown}]).steps) == 2
+
+
+class TestCircles:
+    """Cycle (whole, partial, self): names the cycle, and every one of them."""
+
+    def test_all_of_them_are_told(self) -> None:
+        pairs = {"a": "b", "b": "a", "d": "d", "e": "f", "f": "e"}
+        found = wrong(*({"name": name, "source": "value", "depends_on": need} for name, need in pairs.items()))
+        assert found == [
+            "flow[0]: the steps wait for each other: a -> b -> a",
+            "flow[2]: the step waits for itself: d -> d",
+            "flow[3]: the steps wait for each other: e -> f -> e",
+        ]
+
+    def test_a_long_one_is_shortened(self) -> None:
+        steps = ({"name": f"s{one}", "source": "value", "depends_on": f"s{(one + 1) % 50}"} for one in range(50))
+        (found,) = wrong(*steps)
+        assert found.endswith("s8 -> s9 -> ... -> s0")
+
+    def test_of_very_many_the_first_are_told(self) -> None:
+        steps = ({"name": f"s{number}", "source": "value", "depends_on": f"s{number}"} for number in range(30))
+        assert len(wrong(*steps)) == 20

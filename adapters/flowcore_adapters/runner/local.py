@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any, Final, TypeAlias
 
 from flowcore.documents.flow_document import compile_flow
+from flowcore.errors import FlowDocumentError, Problem
 from flowcore.ids import RunId
 from flowcore.model import Flow
 from flowcore.ports import EventLog
@@ -72,7 +73,11 @@ class LocalRunner:
             max_workers: How many steps go on at once; the flow's own word, else 4, when None.
             log: Where to record.
             registry: The sources that are available; the installed ones when None.
+
+        Raises:
+            FlowDocumentError: *config* is no mapping.
         """
+        _check_kind(config)
         self.config: Mapping[str, Any] = {} if isinstance(config, Flow) else config
         self.log: EventLog = SharedMemoryEventLog() if log is None else log
         self._flow: Flow | None = config if isinstance(config, Flow) else None
@@ -223,6 +228,13 @@ class LocalRunner:
         return frozenset(step.name for step in self.flow.steps)
 
 
+def _check_kind(config: object) -> None:
+    """See that *config* is something that can hold a flow: whoever writes no types may bring anything."""
+    if not isinstance(config, (Flow, Mapping)):
+        message = f"a flow is a mapping with `flow` and `sources`, not {type(config).__name__}"
+        raise FlowDocumentError([Problem(code="wrong-type", message=message)])
+
+
 def _step_and_state(event: Event) -> tuple[str, str] | None:
     match event:
         case AttemptStarted(instance=name, attempt=1):
@@ -249,7 +261,7 @@ def _step_and_state(event: Event) -> tuple[str, str] | None:
 
 
 def run_flow(
-    config_paths: Iterable[str | Path], *, max_workers: int | None = None, log: EventLog | None = None
+    config_paths: Iterable[str | Path] | str | Path, *, max_workers: int | None = None, log: EventLog | None = None
 ) -> tuple[dict[str, dict[str, Any]], StatusReport]:
     """Run the flow of *config_paths* and return its outputs and its status (documents/python-api.md, "Basic Usage").
 

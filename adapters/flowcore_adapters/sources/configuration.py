@@ -23,6 +23,7 @@ _DECLARED: Final = "flowcore.parameter"
 _KEPT: Final = 16
 """How many configurations a reader remembers: enough for the sources of a flow that stay as they are, and few enough
 that rendered ones, which are never seen again, hold no memory worth a thought."""
+_TENTH: Final = 0.1
 _MEGABYTE: Final = 1_000_000
 MAX_OUTPUT: Final = 10 * _MEGABYTE
 """How many bytes a source takes in unless told (contract safety)."""
@@ -136,8 +137,8 @@ def time_limit(call: SourceCall, timeout_s: float | None = None) -> TimeLimit:
     if timeout_s is not None and now + timeout_s <= call.deadline:
         return TimeLimit(now + timeout_s, f"{timeout_s:.12g}")
     left = max(0.0, call.deadline - now)
-    # A step's timeout has lost some microseconds on its way: 0.29997 is meant to be 0.3.
-    return TimeLimit(call.deadline, f"{left:.2g}" if left < 1 else f"{round(left, 1):.12g}")
+    # A step's timeout has lost some milliseconds on its way: 0.297 is meant to be 0.3.
+    return TimeLimit(call.deadline, f"{round(left + 0.005, 1):.12g}" if left > _TENTH else f"{left:.1g}")
 
 
 def bad_configuration(message: str) -> SourceError:
