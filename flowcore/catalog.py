@@ -58,10 +58,12 @@ class SourceType:
         requires_any: Groups of parameters of which at least one must be given.
         payload_names: Expression roots beside the usual ones that the configuration may use under
             `template_when`: `input` and `json`.
-        template_when: The parameter and the value under which `payload_names` hold, such as ``("pass_to",
-        "template")``. blocking: False when a call never waits for anything, so that it may run on the event loop
-        itself. values: True when the source's values may be read as `sources.<name>` in every expression (an `env`
-        source). open: True when the configuration is not declared (a third-party source): any key is let through.
+        template_when: The parameter and the value under which `payload_names` hold: ``("pass_to", "template")``.
+        blocking: False when a call never waits for anything, so that it may run on the event loop itself.
+        values: True when the source's values may be read as `sources.<name>` in every expression (an `env` source).
+        open: True when the configuration is not declared (a third-party source): any key is let through.
+        grace_s: How long a call may go on after its deadline, or after it was cancelled, in seconds; then it is given
+            up. Short where nothing can be done about it anyway.
     """
 
     name: str
@@ -73,6 +75,7 @@ class SourceType:
     blocking: bool = True
     values: bool = False
     open: bool = False
+    grace_s: float = 3.0
 
 
 Catalog: TypeAlias = Mapping[str, SourceType]

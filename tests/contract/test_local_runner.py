@@ -21,7 +21,6 @@ from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.logs.sqlite import SqliteEventLog
 from flowcore_adapters.registry import Registry
-from flowcore_adapters.runner import engine as engine_module
 from flowcore_adapters.runner.engine import Engine
 from flowcore_adapters.runner.local import LocalRunner, run_flow
 from flowcore_adapters.sources.env import EnvSource
@@ -41,6 +40,7 @@ class FunctionSource:
             about="A source of the tests.",
             parameters={"option": Parameter(kind=Kind.ANY, about="Anything.")},
             blocking=blocking,
+            grace_s=0.2,
         )
 
     def call(self, call: SourceCall) -> SourceResult:
@@ -309,8 +309,7 @@ class TestStopping:
         assert run.status.steps["a"].notes == ("stopped",)
         assert run.status.state == "stopped"
 
-    def test_a_source_that_does_not_listen_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine_module, "GRACE_S", 0.1)
+    def test_a_source_that_does_not_listen_is_given_up(self) -> None:
         release = threading.Event()
         run = runner(
             step("deaf", "work", timeout=0.05),

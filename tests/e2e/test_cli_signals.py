@@ -139,3 +139,14 @@ def test_a_killed_command_leaves_a_log_that_can_be_read(command: Command) -> Non
     finish(process)
     os.kill(child, signal.SIGKILL)
     assert json.loads(command("show", "--json", "latest").out)["steps"]["sleep"]["state"] == "running"
+
+
+def test_a_function_that_sleeps_is_given_up(command: Command) -> None:
+    command.write("deaf.py", "import time\n\ndef sleep():\n    open('pid', 'w').write('1')\n    time.sleep(30)\n")
+    flow = "flow: [{name: a, source: {type: python, configuration: {callable: 'deaf:sleep'}}}]"
+    process = command.start("run", command.write("flow.yaml", flow), env={"PYTHONPATH": str(command.home)})
+    wait_for_child(command)
+    process.send_signal(signal.SIGINT)
+    _, _, took_s = finish(process)
+    assert process.returncode == 130
+    assert took_s < ENDS_WITHIN_S

@@ -118,9 +118,9 @@ class ActiveRun:
         return bool(self._attempts)
 
     def overdue(self, now: float) -> list[Attempt]:
-        """Return the attempts in the air whose deadline is over."""
-        return [attempt for attempt in self._attempts.values() if attempt.deadline <= now]
+        """Return the attempts in the air whose last moment is over."""
+        return [attempt for attempt in self._attempts.values() if attempt.last_moment <= now]
 
-    def next_deadline(self) -> float:
-        """Return the earliest deadline of the attempts in the air; infinity when there is none."""
-        return min((attempt.deadline for attempt in self._attempts.values()), default=inf)
+    def next_moment(self) -> float:
+        """Return the earliest last moment of the attempts in the air; infinity when there is none."""
+        return min((attempt.last_moment for attempt in self._attempts.values()), default=inf)

@@ -41,6 +41,11 @@ class Attempt:
     cancel: Cancellation
     redactor: Redactor
 
+    @property
+    def last_moment(self) -> float:
+        """When it is given up, on the monotonic clock."""
+        return self.deadline + self.plan.source.adapter.type.grace_s
+
     def log(self, message: str) -> None:
         """Write one line of the source's."""
         _LOG.info("%s: %s", self.instance, self.redactor.text(message))

@@ -30,7 +30,7 @@ from .pool import WorkerPool
 from .telling import Teller
 
 GRACE_S: Final = 3.0
-"""How long after its deadline, or after it was cancelled, an attempt may still report by itself, in seconds."""
+"""How long the end of an engine, or of a run that was asked to stop, is waited for, in seconds."""
 _TURN: Final = 256
 """How many steps of one run a turn starts at most, so that no run keeps the others waiting."""
 
@@ -252,7 +252,7 @@ class Turns:
         if attempt is not None:
             # From here on it has no more time than the grace.
             attempt.deadline = min(attempt.deadline, self._clock.monotonic())
-            self._look_by(attempt.deadline + GRACE_S)
+            self._look_by(attempt.last_moment)
 
     def _look_by(self, moment: float) -> None:
         self._next_look = min(self._next_look, moment)
@@ -261,7 +261,7 @@ class Turns:
         jobs: list[Attempt] = []
         for attempt in run.take_outgoing():
             if run.started(attempt):
-                self._look_by(attempt.deadline + GRACE_S)
+                self._look_by(attempt.last_moment)
                 jobs.append(attempt)
             else:
                 run.land(attempt)
@@ -277,11 +277,11 @@ class Turns:
         if self._next_look == inf or self._next_look > self._clock.monotonic():
             return
         # The moment was only a lower bound: whoever it was set for has mostly ended long ago.
-        limit = self._clock.monotonic() - GRACE_S
+        now = self._clock.monotonic()
         for run in self.runs.values():
-            for attempt in run.overdue(limit):
+            for attempt in run.overdue(now):
                 self._give_up(run, attempt)
-        self._next_look = min((run.next_deadline() for run in self.runs.values()), default=inf) + GRACE_S
+        self._next_look = min((run.next_moment() for run in self.runs.values()), default=inf)
 
     def _give_up(self, run: ActiveRun, attempt: Attempt) -> None:
         run.cancel(attempt.instance)

@@ -32,6 +32,8 @@ _TYPE: Final = SourceType(
     name="python",
     about="Calls a Python function; what it returns is the data, what it raises fails the step.",
     parameters=parameters(PythonConfiguration),
+    # A function that does not look at its token cannot be ended, however long it is waited for.
+    grace_s=0.5,
 )
 _read: Final = Reader(_TYPE, PythonConfiguration)
 
