@@ -135,7 +135,8 @@ class SqliteEventLog:
     def release(self, owner: Owner, *run_ids: RunId) -> None:
         """Let go of *run_ids*: those of them that *owner* owns."""
         held = [run_id for run_id in run_ids if storable(run_id)]
-        self._writer.alone(lambda turn: owners.release(turn.cursor, owner, held), synced=False)
+        if held:
+            self._writer.alone(lambda turn: owners.release(turn.cursor, owner, held), synced=False)
 
     def ownership(self, run_id: RunId) -> Ownership:
         """Return who drives *run_id*."""
