@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from traceback import walk_tb
 from types import NoneType
 from typing import Final
 
@@ -25,6 +26,7 @@ from flowcore.run.events import AttemptSucceeded, Event, RunStarted
 from flowcore.values import Instant
 from flowcore_adapters.logs.location import default_path
 from flowcore_adapters.logs.sqlite import Durability, SqliteEventLog, file, reading, schema, snapshots, watching
+from flowcore_adapters.logs.sqlite.turn import Turn
 
 PLENTY_S: Final = 60.0
 """How long a test waits for what must happen: nothing waits this long unless it is broken."""
@@ -120,7 +122,7 @@ class TestFile:
     def test_durability_is_sqlites(self, path: Path, durability: Durability, level: int) -> None:
         with closing(SqliteEventLog(path, durability=durability)) as log:
             log.append(Append(RUN, 0, events(1)))
-            assert log._writer.connection().execute("PRAGMA synchronous").fetchone() == (level,)
+            assert log._writer.cursor().execute("PRAGMA synchronous").fetchone() == (level,)
 
     def test_everything_is_there_when_it_is_opened_again(self, path: Path, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(3)), Append(OTHER, 0, events(1)))
@@ -389,7 +391,7 @@ class TestGroups:
     def test_waiting_appends_share_a_transaction(self, path: Path, log: SqliteEventLog) -> None:
         statements: list[str] = []
         log.append(Append(RUN, 0, events(1)))
-        log._writer.connection().set_trace_callback(statements.append)
+        log._writer.cursor().connection.set_trace_callback(statements.append)
         with queued(path, log, [Append(RunId(run), 0, events(2)) for run in range(self.COUNT)]) as results:
             pass
         assert sorted(result.result(PLENTY_S) for result in results) == list(range(3, 2 * self.COUNT + 2, 2))
@@ -424,11 +426,20 @@ class TestGroups:
     def test_a_claim_does_not_wait_for_the_disk(self, path: Path, log: SqliteEventLog) -> None:
         statements: list[str] = []
         log.append(Append(RUN, 0, events(1)))
-        log._writer.connection().set_trace_callback(statements.append)
+        log._writer.cursor().connection.set_trace_callback(statements.append)
         log.claim(RUN, ADA, now=NOW, ttl_s=1.0)
         log.append(Append(RUN, 1, events(1, 1), epoch=1))
         orders = [each for each in statements if each.startswith(("PRAGMA", "COMMIT"))]
         assert orders == ["PRAGMA synchronous = NORMAL", "COMMIT", "PRAGMA synchronous = FULL", "COMMIT"]
+
+    def test_a_refusal_keeps_nothing_that_the_next_one_uses(self, log: SqliteEventLog) -> None:
+        """It keeps its frames, and is dropped by whichever thread: a cursor that goes with it resets its statement."""
+        with pytest.raises(VersionConflictError) as refused:
+            log.append(Append(RUN, 7, events(1)))
+        held = [value for frame, _ in walk_tb(refused.tb) for value in frame.f_locals.values()]
+        turns = [value for value in held if isinstance(value, Turn)]
+        assert turns
+        assert all(turn.cursor is log._writer.cursor() for turn in turns)
 
     def test_one_of_several_for_a_version_wins(self, path: Path, log: SqliteEventLog) -> None:
         with queued(path, log, [Append(RUN, 0, events(1, writer)) for writer in range(self.COUNT)]) as results:
@@ -509,7 +520,7 @@ class TestSnapshots:
     def test_they_survive_and_wait_for_no_disk(self, path: Path, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(3)))
         statements: list[str] = []
-        log._writer.connection().set_trace_callback(statements.append)
+        log._writer.cursor().connection.set_trace_callback(statements.append)
         log.save_snapshot(RUN, "state/1", 3, b"data")
         assert statements[0] == "PRAGMA synchronous = NORMAL"
         log.close()
@@ -519,7 +530,7 @@ class TestSnapshots:
     def test_what_cannot_be_kept_is_not(self, path: Path, log: SqliteEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
         log.append(Append(RUN, 0, events(3)))
         log.save_snapshot(RUN, "state/1", 1, b"data")
-        log._writer.connection().execute("PRAGMA max_page_count = 40")
+        log._writer.cursor().execute("PRAGMA max_page_count = 40")
         log.save_snapshot(RUN, "state/1", 2, bytes(1_000_000))
         assert log.append(Append(RUN, 3, events(1, 3))) == 4, "an append does not suffer"
         monkeypatch.setattr(file, "BUSY_TIMEOUT_S", 0.05)
@@ -532,7 +543,7 @@ class TestSnapshots:
 
     def test_one_that_fails_takes_no_append_with_it(self, path: Path, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(1)))
-        log._writer.connection().execute("PRAGMA max_page_count = 40")
+        log._writer.cursor().execute("PRAGMA max_page_count = 40")
         with ThreadPoolExecutor(1) as threads:
             with queued(path, log, [Append(RunId(run), 0, events(1)) for run in range(4)]) as results:
                 saved = threads.submit(log.save_snapshot, RUN, "state/1", 1, bytes(1_000_000))
@@ -559,7 +570,7 @@ class TestDeleting:
         statements: list[str] = []
         with closing(SqliteEventLog(path, durability=durability)) as log:
             log.append(Append(RUN, 0, events(2)), Append(OTHER, 0, events(2)))
-            log._writer.connection().set_trace_callback(statements.append)
+            log._writer.cursor().connection.set_trace_callback(statements.append)
             log.delete_runs(RUN, now=NOW)
             log.append(Append(OTHER, 2, events(1, 2)))
         switched = [each for each in statements if each.startswith("PRAGMA synchronous")]
@@ -721,7 +732,7 @@ def answers(log: SqliteEventLog, run_id: RunId) -> tuple[object, ...]:
 class TestFaults:
     def test_disk_full(self, log: SqliteEventLog) -> None:
         log.append(Append(RUN, 0, events(1)))
-        log._writer.connection().execute("PRAGMA max_page_count = 40")
+        log._writer.cursor().execute("PRAGMA max_page_count = 40")
         done = 0
         with pytest.raises(LogError, match="nothing was appended: the disk is full"):  # noqa: PT012 - until it is
             for done in range(100):
@@ -730,7 +741,7 @@ class TestFaults:
         assert log.position() == log.version(RUN) == len(versions(log, RUN)) == 1 + done
         with pytest.raises(LogError, match="the disk is full"):
             log.append(Append(RUN, 1 + done, [large_event()]))
-        log._writer.connection().execute("PRAGMA max_page_count = 4000")
+        log._writer.cursor().execute("PRAGMA max_page_count = 4000")
         assert log.append(Append(RUN, 1 + done, [large_event()])) == 2 + done
 
     def test_writing_fails(self, path: Path) -> None:

@@ -167,7 +167,7 @@ class TestStoring:
             sync(descriptor)
 
         monkeypatch.setattr(os, "fsync", fsync)
-        log._writer.connection().set_trace_callback(done.append)
+        log._writer.cursor().connection.set_trace_callback(done.append)
         log.append(Append(RUN, 1, [succeeded(large=LARGE)]))
         started = done.index("BEGIN IMMEDIATE")
         assert done[:started] == ["parent", "file", "directory", "with its name"]
@@ -317,11 +317,11 @@ class TestCollecting:
         age(file, 2 * UNUSED_S)
         begin = Turn.__init__
 
-        def late(turn: Turn, connection: sqlite3.Connection) -> None:
+        def late(turn: Turn, cursor: sqlite3.Cursor) -> None:
             with closing(SqliteEventLog(path)) as other:
                 monkeypatch.undo()
                 assert other.collect_values() == 1
-            begin(turn, connection)
+            begin(turn, cursor)
 
         monkeypatch.setattr(Turn, "__init__", late)
         log.append(Append(RUN, 0, [succeeded(large=LARGE)]))

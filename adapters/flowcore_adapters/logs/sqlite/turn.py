@@ -27,11 +27,12 @@ class Turn:
         asked: Whether somebody who is no owner appends something.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
         """Begin; the caller commits, or rolls back."""
         # Never deferred: a transaction that starts by reading fails when another process writes before it does.
-        self.cursor = connection.execute("BEGIN IMMEDIATE")
-        self.position = number(self.cursor, POSITION)
+        self.cursor = cursor
+        cursor.execute("BEGIN IMMEDIATE")
+        self.position = number(cursor, POSITION)
         self.asked = False
         self._streams: dict[RunId, tuple[int, int]] = {}
         self._first: dict[RunId, int] = {}

@@ -55,7 +55,9 @@ class Writer:
         self._queue: list[_Request] = []
         self._leading = False
         self._closed = False
-        self._connection: sqlite3.Connection | None = None
+        # One for as long as the connection: a refusal keeps its frames, and so would keep a cursor of a transaction's
+        # own. Wherever that was dropped at last, SQLite would be told to reset a statement that is somebody else's.
+        self._cursor: sqlite3.Cursor | None = None
         self._level: str | None = None
 
     def append(self, work: Work) -> int:
@@ -85,23 +87,23 @@ class Writer:
             self._closed = True
             while self._leading:
                 self._turn.wait()
-            connection, self._connection = self._connection, None
-        if connection is not None:
+            cursor, self._cursor = self._cursor, None
+        if cursor is not None:
             # So that the next one to open it has little to recover. PASSIVE waits for nobody; failing loses nothing.
             with suppress(sqlite3.Error):
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             with suppress(sqlite3.Error):
-                connection.close()
+                cursor.connection.close()
 
-    def connection(self) -> sqlite3.Connection:
-        """Return the connection of whoever leads."""
+    def cursor(self) -> sqlite3.Cursor:
+        """Return the cursor of whoever leads."""
         if self._closed:
             raise LogError("the event log is closed")
-        if self._connection is None:
-            self._connection = connect(self._path)
+        if self._cursor is None:
+            self._cursor = connect(self._path).cursor()
             # The file beside it keeps the size of the largest burst otherwise.
-            self._connection.execute(f"PRAGMA journal_size_limit = {_MAX_JOURNAL_BYTES}")
-        return self._connection
+            self._cursor.execute(f"PRAGMA journal_size_limit = {_MAX_JOURNAL_BYTES}").fetchall()
+        return self._cursor
 
     def _submit(self, request: _Request) -> int:
         with self._turn:
@@ -166,31 +168,31 @@ class Writer:
 
     def _commit(self, requests: Sequence[_Request]) -> Turn:
         """Do *requests* in one transaction."""
-        connection = self.connection()
-        self._synchronise(connection, requests[0].synchronous)
+        cursor = self.cursor()
+        self._synchronise(cursor, requests[0].synchronous)
         try:
-            turn = Turn(connection)
+            turn = Turn(cursor)
             for request in requests:
                 try:
                     request.answer = request.work(turn)
                 except FlowcoreError as error:  # its own affair: the others go on
                     request.error = error
             turn.write()
-            connection.execute("COMMIT")
+            cursor.execute("COMMIT")
         except BaseException:
             # On a full disk SQLite has rolled back already, and doing it again would raise.
-            if connection.in_transaction:
+            if cursor.connection.in_transaction:
                 with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
+                    cursor.execute("ROLLBACK")
             raise
         return turn
 
-    def _synchronise(self, connection: sqlite3.Connection, level: str) -> None:
+    def _synchronise(self, cursor: sqlite3.Cursor, level: str) -> None:
         """Have SQLite wait for the disk as *level* says."""
         if level != self._level:
             # An interrupt in between leaves it unknown, never wrong.
             self._level = None
-            connection.execute(f"PRAGMA synchronous = {level}")
+            cursor.execute(f"PRAGMA synchronous = {level}")
             self._level = level
 
 
