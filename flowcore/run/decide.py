@@ -5,7 +5,7 @@ from typing import Final, assert_never
 
 from flowcore.errors import CommandRejectedError
 from flowcore.ids import InstanceId
-from flowcore.model import DEFAULT_MAX_WORKERS, RetryPolicy
+from flowcore.model import DEFAULT_MAX_WORKERS, OnError, RetryPolicy
 from flowcore.values import Instant
 
 from .commands import (
@@ -52,6 +52,7 @@ from .events import (
     StepSkipped,
 )
 from .machine import RunStatus, StepStatus
+from .policy import policy, stops_run
 from .state import FanOut, InstanceState, RunState
 
 _STARTABLE = frozenset({StepStatus.READY, StepStatus.RETRYING})
@@ -166,15 +167,36 @@ def _resume(command: ResumeRun, state: RunState) -> tuple[Event, ...]:
     # A run that has not started has nothing to lose; one that was resumed in this epoch has lost it already.
     if state.status not in {RunStatus.RUNNING, RunStatus.PAUSED} or command.epoch <= state.epoch:
         return ()
-    lost = tuple(_lose(state, state.instances[name], command.at) for name in state.in_the_air)
-    return (RunResumed(owner=command.owner, epoch=command.epoch, at=command.at), *lost)
+    return (RunResumed(owner=command.owner, epoch=command.epoch, at=command.at), *_lose_all(state, command.at))
 
 
-def _lose(state: RunState, instance: InstanceState, at: Instant) -> Event:
+def _lose_all(state: RunState, at: Instant) -> Iterator[Event]:
+    """Yield the loss of everything in the air; what the loss of one gives up, the others must not try again."""
+    halted = False
+    broken: set[int] = set()
+    air = [state.instances[name] for name in state.in_the_air]
+    # Those that have no further attempt come first: what they halt is known then.
+    for instance in sorted(air, key=lambda instance: instance.lost < MAX_LOST):
+        lost = _lose(state, instance, at, given_up=halted or (instance.item >= 0 and instance.index in broken))
+        yield lost
+        if isinstance(lost, AttemptLost) and lost.retry_at is None:
+            if instance.item < 0:
+                halted = halted or _halts(state, instance)
+            elif policy(state.flow, state.step_of(instance)) is OnError.FAIL:
+                broken.add(instance.index)
+
+
+def _halts(state: RunState, instance: InstanceState) -> bool:
+    """Return whether the failure of *instance* gives up the run."""
+    waiting = [state.flow.steps[number] for number in state.dependents[instance.index]]
+    return stops_run(state.flow, state.step_of(instance), waiting)
+
+
+def _lose(state: RunState, instance: InstanceState, at: Instant, *, given_up: bool) -> AttemptLost | AttemptStopped:
     if state.stop_requested:
         return AttemptStopped(instance=instance.id, attempt=instance.attempt, at=at)
     error = "the runner was lost while the attempt was under way"
-    again = not _gives_up(state, instance)
+    again = not given_up and not _gives_up(state, instance)
     if again and instance.lost >= MAX_LOST:
         error = f"{error}; it has happened {instance.lost + 1} times, so there is no further attempt"
         again = False

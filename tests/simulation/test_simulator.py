@@ -19,6 +19,7 @@ MOST_SEEDS: Final = 2_000
 """Within so many seeds every planted bug must be found."""
 FOUND: Final = {
     276: "a condition that was looked at before a pause was recorded after it: a paused run made progress",
+    1_008_827: "of two attempts lost at once, the end of one halted the run while the other was to be tried again",
     710: "a program that had lost a run saw it in the log, and waited for ever for attempts of its new owner",
 }
 """What the simulator has found in the engine, by the seed that showed it when it was found."""

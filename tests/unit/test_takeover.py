@@ -48,6 +48,17 @@ RESUME = ResumeRun(owner="process 2", epoch=2, at=T1)
 A = InstanceId("a")
 REJECT = RejectReport(instance=A, attempt=1, epoch=1, outcome="succeeded", at=T2)
 
+AT_AN_END = f"{LOST}; it has happened {MAX_LOST + 1} times, so there is no further attempt"
+
+
+def worn_out(name: str) -> list[Event]:
+    """Return how *name* was lost with its runner as often as it may be."""
+    return [
+        event
+        for attempt in range(1, MAX_LOST + 1)
+        for event in (started(name, attempt), resumed(attempt + 1), lost(name, attempt))
+    ]
+
 
 class TestResuming:
     """An attempt that was in the air is reported as lost and retried by policy."""
@@ -88,15 +99,11 @@ class TestResuming:
         )
 
     def test_a_step_that_kills_its_runner_does_not_do_so_for_ever(self) -> None:
-        history: list[Event] = [*begun(step("a"))]
-        for attempt in range(1, MAX_LOST + 1):
-            history += [started("a", attempt), resumed(attempt + 1), lost("a", attempt)]
-        history.append(started("a", MAX_LOST + 1))
-        note = f"{LOST}; it has happened {MAX_LOST + 1} times, so there is no further attempt"
-        end = lost("a", MAX_LOST + 1, retry=None, error=note)
+        history = [*begun(step("a")), *worn_out("a"), started("a", MAX_LOST + 1)]
+        end = lost("a", MAX_LOST + 1, retry=None, error=AT_AN_END)
         given(*history).when(attrs.evolve(RESUME, epoch=99)).then(resumed(99), end)
         state = fold([*history, resumed(99), end])
-        assert (state.instances[A].status, state.instances[A].error) == (StepStatus.FAILED, note)
+        assert (state.instances[A].status, state.instances[A].error) == (StepStatus.FAILED, AT_AN_END)
         assert state.failed
 
     def test_a_run_that_is_being_stopped_tries_nothing_again(self) -> None:
@@ -111,6 +118,26 @@ class TestResuming:
         steps = (step("f", for_each="x"), step("g", "f", on_error=OnError.SKIP))
         run = (*begun(*steps), fanned("f", 1, 2), started("f/0"), started("f/1"), failed("f/0"))
         given(*run).when(RESUME).then(resumed(), lost("f/1", retry=None))
+
+    def test_what_the_loss_of_one_gives_up_is_not_tried_again(self) -> None:
+        # "a" was lost so often that this is its end, and it halts the run: "b", lost in the same moment, ends with it.
+        steps = (step("b"), step("a"), step("c", "a"))
+        history = [*begun(*steps), *worn_out("a"), started("b"), started("a", MAX_LOST + 1)]
+        end = lost("a", MAX_LOST + 1, retry=None, error=AT_AN_END)
+        given(*history).when(attrs.evolve(RESUME, epoch=99)).then(resumed(99), end, lost("b", retry=None))
+
+    def test_the_end_of_an_item_ends_the_other_items_of_its_fan_out(self) -> None:
+        steps = (step("f", for_each="x"), step("g", "f", on_error=OnError.SKIP), step("b"))
+        history = [*begun(*steps), fanned("f", 1, 2), *worn_out("f/1"), started("f/0"), started("f/1", MAX_LOST + 1)]
+        history.append(started("b"))
+        end = lost("f/1", MAX_LOST + 1, retry=None, error=AT_AN_END)
+        given(*history).when(attrs.evolve(RESUME, epoch=99)).then(resumed(99), end, lost("f/0", retry=None), lost("b"))
+
+    def test_the_end_of_an_item_that_is_tolerated_ends_no_other(self) -> None:
+        steps = (step("f", for_each="x", on_error=OnError.CONTINUE),)
+        history = [*begun(*steps), fanned("f", 1, 2), *worn_out("f/1"), started("f/0"), started("f/1", MAX_LOST + 1)]
+        end = lost("f/1", MAX_LOST + 1, retry=None, error=AT_AN_END)
+        given(*history).when(attrs.evolve(RESUME, epoch=99)).then(resumed(99), end, lost("f/0"))
 
 
 class TestLateReports:
