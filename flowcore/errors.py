@@ -10,7 +10,14 @@
     │   └── FencedError                another owner has taken the run over
     ├── RunOwnedError                  another process drives the run
     ├── RunNotFoundError (LookupError) no run of that id in the log
-    └── SourceError                    a source that could not do its work: a failed attempt
+    ├── SourceError                    a source that could not do its work: a failed attempt
+    └── StoreError                     an artifact store that could not do its work
+        ├── StoreConfigurationError (ValueError)  a store that is declared wrongly
+        ├── ObjectNameError (ValueError)  what cannot be the name of an object
+        ├── ObjectNotFoundError (LookupError)  no object of that name
+        ├── ObjectExistsError          the name is taken
+        ├── ObjectTooLargeError        more bytes than were allowed
+        └── ObjectRangeError (ValueError)  a range that begins beyond the end
 
 The core never speaks of HTTP or exit statuses: the edges map codes to theirs.
 """
@@ -172,3 +179,45 @@ class SourceError(FlowcoreError):
         self.retryable = retryable
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class StoreError(FlowcoreError):
+    """An artifact store could not do its work; *code* is a stable word."""
+
+    code = "store"
+
+
+class StoreConfigurationError(StoreError, ValueError):
+    """A store is declared wrongly, or not as the operator allows; trying again cannot help."""
+
+    code = "store-configuration"
+
+
+class ObjectNameError(StoreError, ValueError):
+    """A text cannot be the name of an object."""
+
+    code = "object-name"
+
+
+class ObjectNotFoundError(StoreError, LookupError):
+    """The store has no object of that name."""
+
+    code = "object-not-found"
+
+
+class ObjectExistsError(StoreError):
+    """The store has an object of that name already."""
+
+    code = "object-exists"
+
+
+class ObjectTooLargeError(StoreError):
+    """An object has more bytes than were allowed; nothing of it is kept."""
+
+    code = "object-too-large"
+
+
+class ObjectRangeError(StoreError, ValueError):
+    """A part of an object was asked for that begins beyond its end."""
+
+    code = "object-range"

@@ -1,0 +1,1 @@
+"""Artifact stores: where the bytes of artifacts are kept."""
