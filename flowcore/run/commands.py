@@ -1,12 +1,13 @@
 """The intents of a run: what a caller asks for and what the shell reports. Time and chance enter here."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 from attrs.validators import ge, optional
 
 from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.maker import maker
 from flowcore.model import Flow
 from flowcore.values import Instant, Json
 
@@ -160,6 +161,9 @@ class StopRun:
     at: Instant
     reason: str = "stopped"
 
+
+make_start_attempt: Final = maker(StartAttempt)
+make_report_success: Final = maker(ReportSuccess)
 
 Command: TypeAlias = (
     StartAttempt

@@ -27,9 +27,7 @@ from .commands import (
 from .events import (
     AttemptFailed,
     AttemptLost,
-    AttemptStarted,
     AttemptStopped,
-    AttemptSucceeded,
     ConditionMet,
     Event,
     FanOutFailed,
@@ -50,6 +48,8 @@ from .events import (
     SkipCause,
     StepImported,
     StepSkipped,
+    make_attempt_started,
+    make_attempt_succeeded,
 )
 from .machine import RunStatus, StepStatus
 from .policy import policy, stops_run
@@ -70,18 +70,8 @@ def decide(command: Command, state: RunState) -> tuple[Event, ...]:
     match command:
         case StartAttempt():
             return _start_attempt(command, state)
-        case ReportSuccess(instance=instance, attempt=attempt):
-            if not _in_the_air(state, instance, attempt):
-                return ()
-            return (
-                AttemptSucceeded(
-                    instance=instance,
-                    attempt=attempt,
-                    outputs=command.outputs,
-                    at=command.at,
-                    notes=command.notes,
-                ),
-            )
+        case ReportSuccess():
+            return _succeed(command, state)
         case ReportFailure():
             return _fail(command, state)
         case Settle(at=at):
@@ -247,7 +237,21 @@ def _start_attempt(command: StartAttempt, state: RunState) -> tuple[Event, ...]:
     broken = instance.item >= 0 and state.fan_outs[instance.index].broken
     if early or broken or state.giving_up or len(state.in_the_air) >= state.max_workers:
         raise CommandRejectedError("not-startable", f"'{command.instance}' may not start now")
-    return (AttemptStarted(instance=command.instance, attempt=instance.attempt + 1, at=command.at),)
+    return (make_attempt_started(instance=command.instance, attempt=instance.attempt + 1, at=command.at),)
+
+
+def _succeed(command: ReportSuccess, state: RunState) -> tuple[Event, ...]:
+    if not _in_the_air(state, command.instance, command.attempt):
+        return ()
+    return (
+        make_attempt_succeeded(
+            instance=command.instance,
+            attempt=command.attempt,
+            outputs=command.outputs,
+            at=command.at,
+            notes=command.notes,
+        ),
+    )
 
 
 def _in_the_air(state: RunState, name: InstanceId, attempt: int) -> bool:

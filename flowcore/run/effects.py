@@ -4,16 +4,17 @@ After performing an effect the shell reports with a command; doing it twice does
 and adds nothing.
 """
 
-import heapq
-from typing import TypeAlias
+from heapq import heappop, heappush
+from typing import Final, TypeAlias
 
 import attrs
 
 from flowcore.ids import InstanceId, StepName
+from flowcore.maker import maker
 from flowcore.values import Instant
 
 from .machine import RunStatus, StepStatus
-from .state import Queue, RunState
+from .state import InstanceState, Queue, RunState
 
 
 @attrs.frozen
@@ -41,6 +42,8 @@ class Cancel:
 class Consequences:
     """Send `Settle`: something that happened has consequences that are not yet recorded."""
 
+
+make_perform: Final = maker(Perform)
 
 Effect: TypeAlias = Perform | Resolve | Cancel | Consequences
 
@@ -74,33 +77,37 @@ def wake_at(state: RunState) -> Instant | None:
 
 def _startable(state: RunState, now: Instant) -> tuple[Effect, ...]:
     free = state.max_workers - len(state.in_the_air)
-    found: list[Effect] = []
-    for _due, index, item in _first(state, state.retries, free, StepStatus.RETRYING, now):
-        found.append(Perform(state.instance_at(index, item).id))
-    for _zero, index, item in _first(state, state.ready, free - len(found), StepStatus.READY, now):
-        instance = state.instance_at(index, item)
-        guarded = instance.guarded and item < 0
-        found.append(Resolve(state.flow.steps[index].name) if guarded else Perform(instance.id))
-    return tuple(found)
+    due = _first(state, state.retries, free, StepStatus.RETRYING, now)
+    ready = _first(state, state.ready, free - len(due), StepStatus.READY, now)
+    return tuple([make_perform(instance.id) for instance in due] + [_start(state, instance) for instance in ready])
 
 
-def _first(state: RunState, queue: Queue, most: int, status: StepStatus, now: Instant) -> Queue:
-    """Return the first *most* live entries of the heap *queue* that are due, without taking them out.
+def _start(state: RunState, instance: InstanceState) -> Effect:
+    guarded = instance.guarded and instance.item < 0
+    return Resolve(state.step_of(instance).name) if guarded else make_perform(instance.id)
+
+
+def _first(state: RunState, queue: Queue, most: int, status: StepStatus, now: Instant) -> list[InstanceState]:
+    """Return the first *most* instances in the heap *queue* that are due, without taking them out.
 
     A heap's next entry is always a child of one already seen, so this costs O(most log most) whatever the heap's size.
     """
-    found: Queue = []
+    found: list[InstanceState] = []
     if most <= 0 or not queue:
         return found
     frontier = [(queue[0], 0)]
-    while frontier and len(found) < most:
-        entry, place = heapq.heappop(frontier)
-        if entry[0] > now:
+    while frontier:
+        (due, index, item), place = heappop(frontier)
+        if due > now:
             break
-        instance = state.instance_at(entry[1], entry[2])
-        if instance.status is status and instance.due == entry[0] and found[-1:] != [entry]:
-            found.append(entry)
-        for child in (2 * place + 1, 2 * place + 2):
-            if child < len(queue):
-                heapq.heappush(frontier, (queue[child], child))
+        instance = state.steps[index] if item < 0 else state.instance_at(index, item)
+        # The same entry may be there twice; then one comes right after the other.
+        if instance.status is status and instance.due == due and not (found and found[-1] is instance):
+            found.append(instance)
+            if len(found) == most:
+                break
+        child = 2 * place + 1
+        for entry in queue[child : child + 2]:
+            heappush(frontier, (entry, child))
+            child += 1
     return found

@@ -7,11 +7,12 @@ in the log.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
 from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.maker import maker
 from flowcore.model import Flow
 from flowcore.values import Instant, Json
 
@@ -263,6 +264,9 @@ class RunStopped:
 
     at: Instant
 
+
+make_attempt_started: Final = maker(AttemptStarted)
+make_attempt_succeeded: Final = maker(AttemptSucceeded)
 
 StepEvent: TypeAlias = (
     AttemptStarted

@@ -156,7 +156,7 @@ def _tidy(state: RunState, queue: Queue, status: StepStatus) -> None:
     """Drop stale entries from the top of *queue*, so that each is looked at once."""
     while queue:
         due, index, item = queue[0]
-        instance = state.instance_at(index, item)
+        instance = state.steps[index] if item < 0 else state.instance_at(index, item)
         if instance.status is status and instance.due == due:
             return
         heapq.heappop(queue)
@@ -187,14 +187,11 @@ def _break_fan_outs(state: RunState) -> None:
 def _start(state: RunState, event: AttemptStarted) -> None:
     instance = state.instances[event.instance]
     _count_idle(state, instance, -1)
-    retry = instance.status is StepStatus.RETRYING
+    before = instance.status
     instance.status = StepStatus.RUNNING
     instance.attempt = event.attempt
     state.in_the_air[instance.id] = None
-    if retry:
-        _tidy(state, state.retries, StepStatus.RETRYING)
-    else:
-        _tidy(state, state.ready, StepStatus.READY)
+    _tidy(state, state.retries if before is StepStatus.RETRYING else state.ready, before)
 
 
 def _land(state: RunState, name: InstanceId) -> InstanceState:
