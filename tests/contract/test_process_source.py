@@ -10,7 +10,8 @@ import pytest
 from flowcore.errors import SourceError
 from flowcore.values import Json, is_mapping
 from flowcore_adapters.cancel import Cancellation
-from flowcore_adapters.sources.process import ProcessSource, child
+from flowcore_adapters.sources import child
+from flowcore_adapters.sources.process import ProcessSource
 from tests.calls import at_most, cancelled_after, fail, give, make_call
 
 SOURCE = ProcessSource()

@@ -25,7 +25,7 @@ from flowcore_adapters.sources.configuration import (
 )
 
 if TYPE_CHECKING:
-    from .child import Ended
+    from flowcore_adapters.sources.child import Ended
 
 _TAIL: Final = 400
 """How much of standard error a note shows, in characters."""
@@ -77,7 +77,7 @@ class ProcessSource:
     def call(self, call: SourceCall) -> SourceResult:
         """Run the program and return ``{stdout, stderr, returncode, json?}``."""
         # A flow without programs does without `subprocess`.
-        from .child import Job, run_child
+        from flowcore_adapters.sources.child import Job, run_child
 
         configuration = _read(call.configuration)
         command: Sequence[str] = configuration.command

@@ -37,7 +37,8 @@ class RestSource:
     def call(self, call: SourceCall) -> SourceResult:
         """Make the call and return its answer."""
         # urllib3 takes a while to import: only a flow that makes calls pays for it.
-        from .exchange import exchange
+        from flowcore_adapters.sources.exchange.exchange import exchange
+
         from .request import build_request
 
         configuration = _read(call.configuration)

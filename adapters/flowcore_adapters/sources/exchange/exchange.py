@@ -32,12 +32,14 @@ class Answer:
     """What came back.
 
     Attributes:
+        reason: The phrase that the server says the status with; empty when it says none.
         headers: By their names in small letters.
-        body: Unpacked; of a failure only the beginning.
+        body: Unpacked; of a failure only the beginning, unless the whole was asked for.
         retry_after_s: The pause that the server asks for, in seconds, or None.
     """
 
     status: int
+    reason: str
     headers: Mapping[str, str]
     body: bytes
     charset: str | None
@@ -50,7 +52,13 @@ class Answer:
 
 
 def exchange(
-    request: Request, limit: TimeLimit, cancel: CancelToken, *, max_output: int, private_targets: bool
+    request: Request,
+    limit: TimeLimit,
+    cancel: CancelToken,
+    *,
+    max_output: int,
+    private_targets: bool,
+    whole: bool = False,
 ) -> Answer:
     """Send *request*, follow its redirects, and return the answer.
 
@@ -58,6 +66,7 @@ def exchange(
         cancel: Cuts the connection when cancelled.
         max_output: How many bytes the body may have, unpacked.
         private_targets: Whether addresses that are not public may be connected to.
+        whole: Whether the body of a failure matters as well, and not its beginning only.
 
     Raises:
         SourceError: There is no answer, or it is too large or too late.
@@ -66,7 +75,7 @@ def exchange(
     with in_flight(limit, cancel, private_targets=private_targets) as flight:
         for _ in range(_MOST_REDIRECTS + 1):
             try:
-                answer = _send(pools, request, flight, max_output)
+                answer = _send(pools, request, flight, max_output, whole=whole)
             except (HTTPError, OSError, ValueError) as error:
                 raise _cut(limit, cancel) if flight.was_cut else _trouble(error, request, limit) from None
             if flight.was_cut:
@@ -79,10 +88,11 @@ def exchange(
     raise SourceError(f"more than {_MOST_REDIRECTS} redirects", code="bad-redirect", retryable=False)
 
 
-def _send(pools: urllib3.PoolManager, request: Request, flight: Flight, max_output: int) -> Answer:
+def _send(pools: urllib3.PoolManager, request: Request, flight: Flight, max_output: int, *, whole: bool) -> Answer:
     response = _ask(pools, request, flight)
+    wanted = _is_success(response.status) or (whole and response.status not in _REDIRECTS)
     try:
-        body = _body(response, max_output) if _is_success(response.status) else _beginning(response)
+        body = _body(response, max_output) if wanted else _beginning(response)
     except BaseException:
         response.close()
         raise
@@ -90,6 +100,7 @@ def _send(pools: urllib3.PoolManager, request: Request, flight: Flight, max_outp
     headers = {name.lower(): value for name, value in response.headers.itermerged()}
     return Answer(
         status=response.status,
+        reason=response.reason or "",
         headers=headers,
         body=body,
         charset=_charset(headers.get("content-type")),

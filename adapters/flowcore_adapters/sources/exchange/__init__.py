@@ -1,0 +1,1 @@
+"""HTTP exchanges for every source that makes calls: bounded in time and size, and ended at once when cancelled."""
