@@ -12,6 +12,9 @@ import nox
 
 PYTHONS: Final = ("3.11", "3.12", "3.13")
 
+PARALLEL: Final = ("-n", "2", "--dist", "worksteal")
+"""Two processes: many tests wait for a program, a server or a clock."""
+
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = "CI" in os.environ
@@ -64,7 +67,8 @@ def imports(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the unit and contract tests."""
     install(session)
-    python(session, "-m", "pytest", "-m", "not property and not e2e and not simulation", *session.posargs)
+    selection = "not property and not e2e and not simulation and not faults"
+    python(session, "-m", "pytest", *PARALLEL, "-m", selection, *session.posargs)
 
 
 @nox.session(name="property")
@@ -89,11 +93,18 @@ def sim(session: nox.Session) -> None:
 
 
 @nox.session
-def soak(session: nox.Session) -> None:
-    """Run the simulator for long: 5,000,000 histories, an hour and more on two processors."""
+def faults(session: nox.Session) -> None:
+    """Make real faults: kill -9, power cuts, full disks, signals, garbage."""
     install(session)
-    arguments = session.posargs or ("--seed", "1000000", "--schedules", "5000000")
-    python(session, "-m", "flowcore_cli", "sim", *arguments)
+    python(session, "-m", "pytest", "-m", "faults", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Do all that for long, some hours on two processors; `-- --schedules N --kills N --cuts N --seed BASE` chooses."""
+    install(session)
+    arguments = session.posargs or ("--schedules", "5000000", "--kills", "5000", "--cuts", "30000")
+    python(session, "-m", "tests.faults.soak", *arguments)
 
 
 @nox.session

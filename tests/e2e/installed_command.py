@@ -33,6 +33,11 @@ class Command:
 
     home: Path
 
+    @property
+    def program(self) -> str:
+        """The path of the command."""
+        return PROGRAM
+
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment of the caller, but for what would let its own settings in."""
         inherited = {
