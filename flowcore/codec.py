@@ -16,9 +16,10 @@ import attrs
 import cattrs
 from cattrs.preconf.json import make_converter
 
+from .artifacts import Artifact, ArtifactPort, Resources, Store, Well
 from .errors import EventFormatError
-from .model import Flow, Output, RetryPolicy, Secret, Source, Step
-from .run.events import Event, FanOutStarted
+from .model import Breakpoints, Flow, Output, RetryPolicy, Secret, Source, Step
+from .run.events import Event, FanOutStarted, LogLine
 from .values import Json
 
 Data: TypeAlias = dict[str, Json]
@@ -65,6 +66,12 @@ UPCASTERS: Final[Mapping[type[Event], tuple[Upcaster, ...]]] = {}
 """A type of event that changes its shape gets its upcasters here, oldest first."""
 EVENT_TYPES: Final = tuple(EventType(event, UPCASTERS.get(event, ())) for event in get_args(Event))
 """Every type of event."""
+_PARTS: Final = (
+    *(Flow, Source, Step, Output, RetryPolicy, Secret),
+    *(Breakpoints, LogLine),
+    *(Artifact, ArtifactPort, Resources, Store, Well),
+)
+"""What events are made of."""
 _TOLD_PROBLEMS: Final = 5
 """How many problems of one payload are told."""
 
@@ -135,7 +142,7 @@ def _converter() -> cattrs.Converter:
     """Build the converter of the model and the events."""
     # `Json` names itself, so at run time it is a text, which its users' modules cannot always evaluate.
     names: dict[str, object] = {"Mapping": Mapping, "Sequence": Sequence, "Json": object}
-    for stored in (Flow, Output, RetryPolicy, Secret, Source, Step, *get_args(Event)):
+    for stored in (*_PARTS, *get_args(Event)):
         attrs.resolve_types(stored, localns=names)
     json_type = attrs.fields(Step).input.type
     mapping_type = attrs.fields(Source).configuration.type

@@ -10,6 +10,9 @@ from typing import Final, NewType
 RunId = NewType("RunId", int)
 """Milliseconds since the epoch at which the run was created, strictly increasing in one log."""
 
+BatchId = NewType("BatchId", int)
+"""Like a run's id, and of the same sequence: no batch has the id of a run."""
+
 StepName = NewType("StepName", str)
 """The name of a step in its flow: case-sensitive text, unique."""
 

@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 from attrs.validators import ge, optional
 
+from .artifacts import ArtifactPort, Resources, Store, Well
 from .ids import StepName
 from .values import Json
 
@@ -18,6 +19,17 @@ DEFAULT_MAX_WORKERS: Final = 4
 """How many steps of a run go on at once when nobody says (contract status, section 4)."""
 DEFAULT_TIMEOUT_S: Final = 300.0
 """How long an attempt may take when nobody says, in seconds (contract safety)."""
+
+
+class Dialect(StrEnum):
+    """Which kind of document a flow was written as: what its texts mean, and what is said of it, differ."""
+
+    FLOW = "flow"
+    """Sources and a flow of steps; `{{ expressions }}` everywhere."""
+    WORKFLOW = "workflow"
+    """Nodes and edges over shared data; `${references}`, which the sources resolve themselves."""
+    NODES = "nodes"
+    """Nodes with definitions, in containers, over artifacts."""
 
 
 class OnError(StrEnum):
@@ -95,6 +107,13 @@ class Step:
         timeout_s: How long one attempt may take, in seconds.
         on_error: Its own word on failures, or None.
         breakpoint: A mark: a run that was started with breakpoints pauses here.
+        pause: Whether the run pauses when the step is reached, whatever its breakpoints are.
+        kind: What its document calls this sort of step; empty when that is the type of its source.
+        after_skips: Whether it goes on when a step that it depends on was skipped by its condition.
+        awaits: The edges whose artifacts must have arrived before it starts, beside what its dependencies make.
+        artifact_inputs: The artifacts that are handed to it.
+        artifact_outputs: The artifacts that it leaves.
+        resources: What it may use of its host, or None for no bounds.
     """
 
     name: StepName
@@ -109,6 +128,13 @@ class Step:
     timeout_s: float = DEFAULT_TIMEOUT_S
     on_error: OnError | None = None
     breakpoint: bool = False
+    pause: bool = False
+    kind: str = ""
+    after_skips: bool = False
+    awaits: tuple[str, ...] = ()
+    artifact_inputs: tuple[ArtifactPort, ...] = ()
+    artifact_outputs: tuple[ArtifactPort, ...] = ()
+    resources: Resources | None = None
 
     @property
     def guarded(self) -> bool:
@@ -138,6 +164,11 @@ class Flow:
         on_error: The policy of steps that say nothing, or None when nobody says.
         max_workers: How many steps go on at once, or None when nobody says.
         secrets: Names for `{{ secrets.<name> }}`.
+        dialect: The kind of document that it was written as.
+        halt_on_failure: Whether the failure of any step halts the run, whatever depends on it.
+        stores: Where artifacts are kept, by name.
+        wells: Where the artifact of an edge is kept and comes from, by edge.
+        await_s: How long artifacts are waited for from the start of the run, in seconds; None for ever.
     """
 
     name: str = ""
@@ -146,3 +177,36 @@ class Flow:
     on_error: OnError | None = None
     max_workers: int | None = attrs.field(default=None, validator=optional(ge(1)))
     secrets: Mapping[str, Secret] = attrs.field(factory=dict[str, Secret])
+    dialect: Dialect = Dialect.FLOW
+    halt_on_failure: bool = False
+    stores: Mapping[str, Store] = attrs.field(factory=dict[str, Store])
+    wells: Mapping[str, Well] = attrs.field(factory=dict[str, Well])
+    await_s: float | None = None
+
+
+class Moment(StrEnum):
+    """When a breakpoint pauses the run."""
+
+    PRE = "pre"
+    """Before the step starts."""
+    POST = "post"
+    """After it has succeeded."""
+    BOTH = "both"
+
+
+@attrs.frozen(kw_only=True)
+class Breakpoints:
+    """Where a run pauses; only steps of the flow itself, never those of a body.
+
+    Attributes:
+        marked: Whether it pauses at the steps that are marked (`Step.breakpoint`).
+        steps: The steps at which it pauses beside those; None for every step.
+    """
+
+    moment: Moment = Moment.PRE
+    marked: bool = False
+    steps: tuple[StepName, ...] | None = ()
+
+    def covers(self, step: Step) -> bool:
+        """Return whether there is a breakpoint at *step*."""
+        return self.steps is None or step.name in self.steps or (self.marked and step.breakpoint)

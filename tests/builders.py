@@ -3,22 +3,27 @@
 from collections.abc import Iterable
 from typing import Final
 
+from flowcore.artifacts import Artifact
 from flowcore.ids import InstanceId, RunId, StepName
 from flowcore.model import Flow, OnError, Output, RetryPolicy, Source, Step
 from flowcore.ports import Recorded
 from flowcore.run.commands import ReportFailure
 from flowcore.run.events import (
+    ArtifactArrived,
     AttemptFailed,
     AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
+    AwaitFailed,
     ConditionMet,
     Event,
     FanOutFailed,
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    LogLine,
+    PauseCause,
     ReportRejected,
     RetryAbandoned,
     RunCreated,
@@ -26,6 +31,8 @@ from flowcore.run.events import (
     RunStarted,
     SkipCause,
     StepImported,
+    StepLogged,
+    StepPaused,
     StepSkipped,
 )
 from flowcore.run.state import RunState
@@ -44,6 +51,10 @@ def step(
     for_each: Json = None,
     max_parallel: int | None = None,
     outputs: tuple[str, ...] = (),
+    mark: bool = False,
+    pause: bool = False,
+    awaits: tuple[str, ...] = (),
+    after_skips: bool = False,
 ) -> Step:
     """Return a step that needs the steps *needs*."""
     return Step(
@@ -56,6 +67,10 @@ def step(
         for_each=for_each,
         max_parallel=max_parallel,
         outputs=tuple(Output(name=output) for output in outputs),
+        breakpoint=mark,
+        pause=pause,
+        awaits=awaits,
+        after_skips=after_skips,
     )
 
 
@@ -167,6 +182,32 @@ def joined(name: str) -> FanOutSucceeded:
 def broken(name: str, error: str = "item 0: no") -> FanOutFailed:
     """Return the failure of a fan-out."""
     return FanOutFailed(step=StepName(name), error=error, at=T2)
+
+
+def paused(name: str, cause: PauseCause = PauseCause.BREAKPOINT_PRE) -> StepPaused:
+    """Return that the run pauses at a step."""
+    return StepPaused(instance=InstanceId(name), cause=cause, at=T2)
+
+
+LINE: Final = LogLine(at=T1, stream="stdout", message="hello")
+
+
+def logged(name: str, first: int = 0, attempt: int = 1, lines: tuple[LogLine, ...] = (LINE,)) -> StepLogged:
+    """Return that an attempt wrote lines."""
+    return StepLogged(instance=InstanceId(name), attempt=attempt, first=first, lines=lines, at=T1)
+
+
+ARTIFACT: Final = Artifact(store="default", name="1/photo.png", size_bytes=3, content_type="image/png")
+
+
+def arrived(edge: str) -> ArtifactArrived:
+    """Return that an artifact has arrived."""
+    return ArtifactArrived(edge=edge, artifact=ARTIFACT, at=T1)
+
+
+def missed(name: str, error: str = "nothing came for 'photo' within 1 s") -> AwaitFailed:
+    """Return that a step waited in vain."""
+    return AwaitFailed(step=StepName(name), code="artifact-missing", error=error, at=T2)
 
 
 def recorded(events: Iterable[Event]) -> list[Recorded]:

@@ -1,13 +1,17 @@
 """Events in words: one short sentence for each kind."""
 
-from typing import TYPE_CHECKING, assert_never
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, assert_never
 
 from flowcore.run.events import (
+    ArtifactArrived,
     AttemptFailed,
     AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
+    AwaitFailed,
+    BreakpointsDisabled,
     ConditionMet,
     FanOutFailed,
     FanOutStarted,
@@ -25,7 +29,10 @@ from flowcore.run.events import (
     RunStopRequested,
     RunSucceeded,
     StepImported,
+    StepLogged,
+    StepPaused,
     StepSkipped,
+    TraceToggled,
 )
 from flowcore_cli.render import counted, duration
 
@@ -55,14 +62,30 @@ def described(event: "Event") -> tuple[str, str]:
             return name, f"runs for {counted(len(items), 'item')}"
         case FanOutSucceeded(step=name):
             return name, "succeeded for all items"
-        case FanOutFailed(step=name, error=error) | GuardFailed(step=name, error=error):
+        case (
+            FanOutFailed(step=name, error=error)
+            | GuardFailed(step=name, error=error)
+            | AwaitFailed(step=name, error=error)
+        ):
             return name, f"failed: {error}"
         case StepSkipped(instance=name, reason=reason):
             return name, f"skipped: {reason}"
+        case StepPaused(instance=name, cause=cause):
+            return name, PAUSES[cause]
+        case StepLogged(instance=name, lines=lines):
+            return name, f"wrote {counted(len(lines), 'line')}"
         case StepImported(step=name):
             return name, "taken over from the parent run"
         case _:
             return "", _of_run(event)
+
+
+PAUSES: Final[Mapping[str, str]] = {
+    "breakpoint-pre": "the run paused before it: breakpoint",
+    "breakpoint-post": "the run paused after it: breakpoint",
+    "wait": "the run paused at it, as it asks",
+}
+"""What the causes of a pause are called."""
 
 
 def _of_run(event: "RunLevelEvent") -> str:
@@ -76,6 +99,12 @@ def _of_run(event: "RunLevelEvent") -> str:
             return f"taken over by {owner}"
         case ReportRejected(instance=name, attempt=attempt, outcome=outcome):
             return f"a report came too late: attempt {attempt} of {name} {outcome}"
+        case ArtifactArrived(edge=edge):
+            return f"'{edge}' has arrived"
+        case BreakpointsDisabled():
+            return "pauses at no breakpoint any more"
+        case TraceToggled(enabled=enabled):
+            return "is traced from here on" if enabled else "is not traced any more"
         case RunPaused():
             return "paused"
         case RunContinued():

@@ -1,5 +1,6 @@
 """What must hold of the events of every run, and how it is checked."""
 
-from .checker import RunChecker, Violation, violations
+from .checker import RunChecker, violations
+from .violation import Violation
 
 __all__ = ["RunChecker", "Violation", "violations"]

@@ -5,79 +5,50 @@ machine, for those are the specification, and none of its code: what `decide` an
 """
 
 from collections.abc import Iterable
-from typing import Final, TypeAlias, assert_never
-
-import attrs
+from typing import Final, assert_never
 
 from flowcore.ids import item_id
-from flowcore.model import Flow, OnError, Step
+from flowcore.model import Flow, Step
 from flowcore.ports import Recorded
 from flowcore.run.events import (
+    ArtifactArrived,
     AttemptFailed,
     AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
+    AwaitFailed,
     ConditionMet,
     Event,
     FanOutFailed,
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    PauseCause,
     ReportRejected,
     RetryAbandoned,
+    RunContinued,
     RunCreated,
     RunFailed,
     RunLevelEvent,
     RunStopped,
     RunStopRequested,
     RunSucceeded,
-    SkipCause,
     StepEvent,
     StepImported,
+    StepLogged,
+    StepPaused,
     StepSkipped,
 )
 from flowcore.run.machine import ENDED, RUN_TRANSITIONS, SETTLED, STEP_TRANSITIONS, RunStatus, StepStatus
-from flowcore.run.policy import policy, stops_run, tolerated
+from flowcore.run.policy import stops_run, tolerated
 
-from .rows import Row, lets
+from .kinds import BY_INSTANCE, STEP_LEVEL, AttemptEnd
+from .rows import Row, Standing, lets, unjustified
+from .violation import Violation
 
 MAX_LOST: Final = 11
 """How many attempts of one instance may be lost with their runners; the last one fails it."""
-
-
-STEP_LEVEL: Final = (
-    AttemptStarted,
-    AttemptSucceeded,
-    AttemptFailed,
-    AttemptLost,
-    AttemptStopped,
-    RetryAbandoned,
-    StepSkipped,
-    ConditionMet,
-    FanOutStarted,
-    FanOutSucceeded,
-    FanOutFailed,
-    GuardFailed,
-    StepImported,
-)
-BY_INSTANCE: Final = STEP_LEVEL[:7]
-AttemptEnd: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptStopped
-
-
-@attrs.frozen
-class Violation:
-    """One thing that must not be.
-
-    Attributes:
-        invariant: Its name in the contract, such as `I6`.
-        message: What is wrong and what is allowed, for people.
-        position: The position of the event that shows it.
-    """
-
-    invariant: str
-    message: str
-    position: int
 
 
 class RunChecker:
@@ -99,6 +70,8 @@ class RunChecker:
         self._stop_requested = False
         self._failed = False
         self._halted = False
+        self._paused: Row | None = None
+        self._arrived: set[str] = set()
 
     def check(self, recorded: Recorded) -> list[Violation]:
         """Take *recorded* in, and return what it violates; mostly nothing."""
@@ -146,8 +119,23 @@ class RunChecker:
             if self._stop_requested:
                 self._say("I11", "the run is asked to stop a second time")
             self._stop_requested = True
+            self._go_on()
+        elif isinstance(event, RunContinued):
+            self._go_on()
         elif isinstance(event, ReportRejected):
             self._row(event, event.instance)
+        elif isinstance(event, ArtifactArrived):
+            if event.edge in self._arrived:
+                self._say("I16", f"'{event.edge}' arrives a second time")
+            self._arrived.add(event.edge)
+
+    def _go_on(self) -> None:
+        """Let the step at which the run has paused begin."""
+        row, self._paused = self._paused, None
+        if row is not None and row.status is StepStatus.PAUSED:
+            row.status = StepStatus.PENDING
+        if row is not None:
+            row.paused = False
 
     def _create(self, event: RunCreated) -> None:
         flow = self._flow = event.flow
@@ -207,6 +195,15 @@ class RunChecker:
                 self._joined(row, event)
             case GuardFailed():
                 self._guard_failed(row, event)
+            case StepPaused():
+                self._pause(row, event)
+            case StepLogged():
+                self._logged(row, event)
+            case AwaitFailed():
+                if not {*row.step.awaits} - self._arrived:
+                    self._say("I5", f"AwaitFailed: nothing that '{event.step}' waits for is missing")
+                if self._move(row, event.step, AwaitFailed, StepStatus.FAILED):
+                    self._fail(row)
             case _:
                 assert_never(event)
 
@@ -240,6 +237,9 @@ class RunChecker:
             for need in self._needs[row.step.name]:
                 if not lets(self._flow, need, row.step):
                     self._say("I5", f"'{name}' starts though '{need.step.name}' is {need.status}")
+            for edge in row.step.awaits:
+                if edge not in self._arrived:
+                    self._say("I5", f"'{name}' starts though '{edge}' has not arrived")
 
     def _started(self, row: Row, event: AttemptStarted) -> None:
         if row.guarded:
@@ -252,6 +252,7 @@ class RunChecker:
         if event.attempt != row.attempt + 1:
             self._say("I7", f"attempt {event.attempt} of '{event.instance}' follows attempt {row.attempt}")
         row.attempt = event.attempt
+        row.lines = 0
         self._in_the_air += 1
         if row.attempt - row.lost > row.step.retry.max_attempts:
             self._say("I7", f"'{event.instance}' is tried more than {row.step.retry.max_attempts} times")
@@ -332,6 +333,22 @@ class RunChecker:
             row.items = [Row(row.step, row) for _ in event.items]
             self._rows.update((item_id(event.step, number), item) for number, item in enumerate(row.items))
 
+    def _pause(self, row: Row, event: StepPaused) -> None:
+        if self.status is not RunStatus.RUNNING:
+            self._say("I13", f"the run pauses at '{event.instance}' while it is {self.status}")
+        before = event.cause is not PauseCause.BREAKPOINT_POST
+        if self._move(row, event.instance, StepPaused, StepStatus.PAUSED if before else StepStatus.SUCCEEDED):
+            self._paused = row
+            row.paused = before
+        self.status = RunStatus.PAUSED
+
+    def _logged(self, row: Row, event: StepLogged) -> None:
+        if row.status is not StepStatus.RUNNING or event.attempt != row.attempt:
+            self._say("I16", f"StepLogged: attempt {event.attempt} of '{event.instance}' is not under way")
+        if event.first != row.lines:
+            self._say("I16", f"line {event.first} of '{event.instance}' follows line {row.lines}")
+        row.lines += len(event.lines)
+
     def _guard_failed(self, row: Row, event: GuardFailed) -> None:
         if not row.guarded:
             self._say("I4", f"GuardFailed: '{event.step}' has nothing to be looked at")
@@ -357,29 +374,10 @@ class RunChecker:
         if not self._move(row, event.instance, StepSkipped, StepStatus.SKIPPED):
             return
         row.cause = event.cause
-        why = self._unjustified(row, event.cause)
+        standing = Standing(self.status, stop_requested=self._stop_requested, halted=self._halted)
+        why = unjustified(self._flow, row, self._needs[row.step.name], event.cause, standing)
         if why is not None:
             self._say("I9", f"'{event.instance}' was skipped ({event.cause}), but {why}")
-
-    def _unjustified(self, row: Row, cause: SkipCause) -> str | None:
-        match cause:
-            case SkipCause.CONDITION:
-                return None if row.guarded else "it has no condition"
-            case SkipCause.RUN_STOPPED:
-                queued = self.status is RunStatus.QUEUED
-                return None if self._stop_requested or queued else "nobody asked for the end"
-            case SkipCause.RUN_FAILED:
-                return None if self._halted else "no failure has halted the run"
-            case SkipCause.UPSTREAM if row.parent is not None:
-                items = row.parent.items or ()
-                broken = any(item.status is StepStatus.FAILED for item in items) and (
-                    policy(self._flow, row.step) is OnError.FAIL
-                )
-                return None if broken or self._halted or self._stop_requested else "nothing has broken its fan-out"
-            case _:
-                needs = self._needs[row.step.name]
-                refused = any(need.status in SETTLED and not lets(self._flow, need, row.step) for need in needs)
-                return None if refused else "nothing it depends on stands in its way"
 
     def _imported(self, row: Row, event: StepImported) -> None:
         if self.status is not RunStatus.QUEUED:

@@ -6,10 +6,13 @@ from typing import Final, TypeAlias
 import attrs
 from attrs.validators import ge, optional
 
-from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.artifacts import Artifact
+from flowcore.ids import BatchId, InstanceId, RunId, StepName
 from flowcore.maker import maker
-from flowcore.model import Flow
+from flowcore.model import Breakpoints, Flow
 from flowcore.values import Instant, Json
+
+from .events import NO_ARTIFACTS, LogLine
 
 
 @attrs.frozen(kw_only=True)
@@ -20,6 +23,10 @@ class CreateRun:
         parent: The run whose outputs it starts with, or None.
         forked_from: The step from which everything is done anew, or None.
         imports: What steps came to in the parent: they are not run again.
+        breakpoints: Where the run shall pause, or None for nowhere.
+        trace: Whether the lines of its attempts shall be recorded.
+        labels: What its caller wants to find again.
+        batch: The batch that it belongs to, or None.
     """
 
     run_id: RunId
@@ -29,6 +36,10 @@ class CreateRun:
     parent: RunId | None = None
     forked_from: StepName | None = None
     imports: Mapping[StepName, Mapping[str, Json]] = attrs.field(factory=dict[StepName, Mapping[str, Json]])
+    breakpoints: Breakpoints | None = None
+    trace: bool = False
+    labels: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    batch: BatchId | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -78,13 +89,38 @@ class StartAttempt:
 
 @attrs.frozen(kw_only=True)
 class ReportSuccess:
-    """Say that an attempt succeeded with *outputs*."""
+    """Say that an attempt succeeded with *outputs*, and with the *artifacts* of the edges it writes."""
 
     instance: InstanceId
     attempt: int
     outputs: Mapping[str, Json]
     at: Instant
     notes: tuple[str, ...] = ()
+    artifacts: Mapping[str, Artifact] = NO_ARTIFACTS
+
+
+@attrs.frozen(kw_only=True)
+class ReportLines:
+    """Say what the attempt in the air wrote.
+
+    Attributes:
+        first: How many lines of the attempt were reported before: a repeated report is known by it.
+    """
+
+    instance: InstanceId
+    attempt: int
+    first: int
+    lines: tuple[LogLine, ...]
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class DeliverArtifact:
+    """Say that an artifact that steps wait for is there."""
+
+    edge: str
+    artifact: Artifact
+    at: Instant
 
 
 @attrs.frozen(kw_only=True)
@@ -149,8 +185,27 @@ class PauseRun:
 
 @attrs.frozen(kw_only=True)
 class ContinueRun:
-    """Let a paused run go on."""
+    """Let a paused run go on; without *breakpoints* it pauses at none from here on."""
 
+    at: Instant
+    breakpoints: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class SkipPaused:
+    """Let a paused run go on without the step before which it has paused: that one counts as done.
+
+    Where it has paused otherwise this is the same as `ContinueRun`.
+    """
+
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ToggleTrace:
+    """Record the lines of attempts from here on, or do not."""
+
+    enabled: bool
     at: Instant
 
 
@@ -169,6 +224,8 @@ Command: TypeAlias = (
     StartAttempt
     | ReportSuccess
     | ReportFailure
+    | ReportLines
+    | DeliverArtifact
     | Settle
     | ReportGuard
     | ReportGuardFailure
@@ -178,5 +235,7 @@ Command: TypeAlias = (
     | RejectReport
     | PauseRun
     | ContinueRun
+    | SkipPaused
+    | ToggleTrace
     | StopRun
 )

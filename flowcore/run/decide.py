@@ -1,63 +1,63 @@
 """What may happen next: commands in, events out. Refuses or adds, never changes the state; asked twice adds nothing."""
 
-from collections.abc import Iterator
-from typing import Final, assert_never
+from typing import assert_never
 
 from flowcore.errors import CommandRejectedError
 from flowcore.ids import InstanceId
-from flowcore.model import DEFAULT_MAX_WORKERS, OnError, RetryPolicy
+from flowcore.model import DEFAULT_MAX_WORKERS, RetryPolicy
 from flowcore.values import Instant
 
 from .commands import (
     Command,
     ContinueRun,
     CreateRun,
+    DeliverArtifact,
     PauseRun,
     RejectReport,
     ReportFailure,
     ReportGuard,
     ReportGuardFailure,
+    ReportLines,
     ReportSuccess,
     ResumeRun,
     Settle,
+    SkipPaused,
     StartAttempt,
     StartRun,
     StopRun,
+    ToggleTrace,
 )
+from .consequences import give_up, settle
 from .events import (
+    ArtifactArrived,
     AttemptFailed,
-    AttemptLost,
     AttemptStopped,
+    BreakpointsDisabled,
     ConditionMet,
     Event,
-    FanOutFailed,
     FanOutStarted,
-    FanOutSucceeded,
     GuardFailed,
-    ReportRejected,
-    RetryAbandoned,
+    PauseCause,
     RunContinued,
     RunCreated,
-    RunFailed,
     RunPaused,
-    RunResumed,
     RunStarted,
     RunStopped,
     RunStopRequested,
-    RunSucceeded,
     SkipCause,
     StepImported,
+    StepLogged,
+    StepPaused,
     StepSkipped,
+    TraceToggled,
     make_attempt_started,
     make_attempt_succeeded,
 )
 from .machine import RunStatus, StepStatus
-from .policy import policy, stops_run
-from .state import FanOut, InstanceState, RunState
+from .state import RunState
+from .takeover import gives_up, reject, resume
 
 _STARTABLE = frozenset({StepStatus.READY, StepStatus.RETRYING})
-MAX_LOST: Final = 10
-"""How many attempts of one instance may be lost with their runner: a step that kills it must not do so for ever."""
 
 
 def decide(command: Command, state: RunState) -> tuple[Event, ...]:
@@ -65,7 +65,7 @@ def decide(command: Command, state: RunState) -> tuple[Event, ...]:
 
     Raises:
         CommandRejectedError: The command makes no sense here: `run-exists`, `run-missing`, `run-ended`,
-            `not-startable`.
+            `not-startable`, `artifact-unknown`.
     """
     match command:
         case StartAttempt():
@@ -74,8 +74,10 @@ def decide(command: Command, state: RunState) -> tuple[Event, ...]:
             return _succeed(command, state)
         case ReportFailure():
             return _fail(command, state)
+        case ReportLines():
+            return _log(command, state)
         case Settle(at=at):
-            return tuple(_settle(state, at))
+            return tuple(settle(state, at))
         case ReportGuard() | ReportGuardFailure():
             return _guard(command, state)
         case _:
@@ -108,7 +110,17 @@ def retry_at(
 
 
 def _decide_run(
-    command: CreateRun | StartRun | ResumeRun | RejectReport | PauseRun | ContinueRun | StopRun, state: RunState
+    command: CreateRun
+    | StartRun
+    | ResumeRun
+    | RejectReport
+    | DeliverArtifact
+    | PauseRun
+    | ContinueRun
+    | SkipPaused
+    | ToggleTrace
+    | StopRun,
+    state: RunState,
 ) -> tuple[Event, ...]:
     if isinstance(command, CreateRun):
         return _create(command, state)
@@ -118,15 +130,18 @@ def _decide_run(
         case StartRun(at=at):
             return (RunStarted(at=at),) if state.status is RunStatus.QUEUED else ()
         case ResumeRun():
-            return _resume(command, state)
+            return resume(command, state)
         case RejectReport():
-            return _reject(command, state)
+            return reject(command, state)
         case PauseRun(at=at):
             _must_be_live(state)
             return (RunPaused(at=at),) if state.status is RunStatus.RUNNING and not state.stop_requested else ()
-        case ContinueRun(at=at):
-            _must_be_live(state)
-            return (RunContinued(at=at),) if state.status is RunStatus.PAUSED else ()
+        case ContinueRun() | SkipPaused():
+            return _continue(command, state)
+        case ToggleTrace(enabled=enabled, at=at):
+            return (TraceToggled(enabled=enabled, at=at),) if enabled is not state.trace else ()
+        case DeliverArtifact():
+            return _deliver(command, state)
         case StopRun(at=at, reason=reason):
             return _stop(state, at, reason)
         case _:
@@ -144,6 +159,10 @@ def _create(command: CreateRun, state: RunState) -> tuple[Event, ...]:
         at=command.at,
         parent=command.parent,
         forked_from=command.forked_from,
+        breakpoints=command.breakpoints,
+        trace=command.trace,
+        labels=command.labels,
+        batch=command.batch,
     )
     imports = (
         StepImported(step=step.name, outputs=command.imports[step.name], at=command.at)
@@ -153,66 +172,28 @@ def _create(command: CreateRun, state: RunState) -> tuple[Event, ...]:
     return (created, *imports)
 
 
-def _resume(command: ResumeRun, state: RunState) -> tuple[Event, ...]:
-    # A run that has not started has nothing to lose; one that was resumed in this epoch has lost it already.
-    if state.status not in {RunStatus.RUNNING, RunStatus.PAUSED} or command.epoch <= state.epoch:
+def _continue(command: ContinueRun | SkipPaused, state: RunState) -> tuple[Event, ...]:
+    _must_be_live(state)
+    if state.status is not RunStatus.PAUSED:
         return ()
-    return (RunResumed(owner=command.owner, epoch=command.epoch, at=command.at), *_lose_all(state, command.at))
+    at = command.at
+    first: tuple[Event, ...] = ()
+    if isinstance(command, ContinueRun):
+        if not command.breakpoints and state.breakpoints is not None:
+            first = (BreakpointsDisabled(at=at),)
+    elif state.paused_at is not None and state.paused_at[1] is PauseCause.BREAKPOINT_PRE:
+        reason = "it was skipped at its breakpoint"
+        first = (StepSkipped(instance=state.paused_at[0], cause=SkipCause.REQUESTED, reason=reason, at=at),)
+    return (*first, RunContinued(at=at))
 
 
-def _lose_all(state: RunState, at: Instant) -> Iterator[Event]:
-    """Yield the loss of everything in the air; what the loss of one gives up, the others must not try again."""
-    halted = False
-    broken: set[int] = set()
-    air = [state.instances[name] for name in state.in_the_air]
-    # Those that have no further attempt come first: what they halt is known then.
-    for instance in sorted(air, key=lambda instance: instance.lost < MAX_LOST):
-        lost = _lose(state, instance, at, given_up=halted or (instance.item >= 0 and instance.index in broken))
-        yield lost
-        if isinstance(lost, AttemptLost) and lost.retry_at is None:
-            if instance.item < 0:
-                halted = halted or _halts(state, instance)
-            elif policy(state.flow, state.step_of(instance)) is OnError.FAIL:
-                broken.add(instance.index)
-
-
-def _halts(state: RunState, instance: InstanceState) -> bool:
-    """Return whether the failure of *instance* gives up the run."""
-    waiting = [state.flow.steps[number] for number in state.dependents[instance.index]]
-    return stops_run(state.flow, state.step_of(instance), waiting)
-
-
-def _lose(state: RunState, instance: InstanceState, at: Instant, *, given_up: bool) -> AttemptLost | AttemptStopped:
-    if state.stop_requested:
-        return AttemptStopped(instance=instance.id, attempt=instance.attempt, at=at)
-    error = "the runner was lost while the attempt was under way"
-    again = not given_up and not _gives_up(state, instance)
-    if again and instance.lost >= MAX_LOST:
-        error = f"{error}; it has happened {instance.lost + 1} times, so there is no further attempt"
-        again = False
-    return AttemptLost(
-        instance=instance.id, attempt=instance.attempt, error=error, retry_at=at if again else None, at=at
-    )
-
-
-def _gives_up(state: RunState, instance: InstanceState) -> bool:
-    """Return whether *instance* gets no further attempt, whatever its policy says."""
-    return state.giving_up or (instance.item >= 0 and state.fan_outs[instance.index].broken)
-
-
-def _reject(command: RejectReport, state: RunState) -> tuple[Event, ...]:
-    known = command.instance in state.instances
-    if not known or (command.instance, command.attempt, command.epoch) in state.rejected:
+def _deliver(command: DeliverArtifact, state: RunState) -> tuple[Event, ...]:
+    _must_be_live(state)
+    if command.edge not in state.readers:
+        raise CommandRejectedError("artifact-unknown", f"no step of the run waits for '{command.edge}'")
+    if command.edge in state.artifacts:
         return ()
-    return (
-        ReportRejected(
-            instance=command.instance,
-            attempt=command.attempt,
-            epoch=command.epoch,
-            outcome=command.outcome,
-            at=command.at,
-        ),
-    )
+    return (ArtifactArrived(edge=command.edge, artifact=command.artifact, at=command.at),)
 
 
 def _must_be_live(state: RunState) -> None:
@@ -224,7 +205,7 @@ def _stop(state: RunState, at: Instant, reason: str) -> tuple[Event, ...]:
     if state.ended or state.stop_requested:
         return ()
     if state.status is RunStatus.QUEUED:
-        skips = tuple(_give_up(state, at, SkipCause.RUN_STOPPED, f"the run was stopped: {reason}"))
+        skips = tuple(give_up(state, at, SkipCause.RUN_STOPPED, f"the run was stopped: {reason}"))
         return (*skips, RunStopped(at=at))
     return (RunStopRequested(reason=reason, at=at),)
 
@@ -250,6 +231,7 @@ def _succeed(command: ReportSuccess, state: RunState) -> tuple[Event, ...]:
             outputs=command.outputs,
             at=command.at,
             notes=command.notes,
+            artifacts=command.artifacts,
         ),
     )
 
@@ -265,7 +247,7 @@ def _fail(command: ReportFailure, state: RunState) -> tuple[Event, ...]:
     if command.stopped and state.stop_requested:
         return (AttemptStopped(instance=command.instance, attempt=command.attempt, at=command.at),)
     instance = state.instances[command.instance]
-    final = not command.retryable or _gives_up(state, instance)
+    final = not command.retryable or gives_up(state, instance)
     due = (
         None
         if final
@@ -289,6 +271,23 @@ def _fail(command: ReportFailure, state: RunState) -> tuple[Event, ...]:
     )
 
 
+def _log(command: ReportLines, state: RunState) -> tuple[Event, ...]:
+    if not _in_the_air(state, command.instance, command.attempt) or not command.lines:
+        return ()
+    if command.first != state.instances[command.instance].lines:
+        # Said before: a repeated report is known by its place.
+        return ()
+    return (
+        StepLogged(
+            instance=command.instance,
+            attempt=command.attempt,
+            first=command.first,
+            lines=command.lines,
+            at=command.at,
+        ),
+    )
+
+
 def _guard(command: ReportGuard | ReportGuardFailure, state: RunState) -> tuple[Event, ...]:
     name = InstanceId(command.step)
     instance = state.instances.get(name)
@@ -303,64 +302,10 @@ def _guard(command: ReportGuard | ReportGuardFailure, state: RunState) -> tuple[
         return (
             StepSkipped(instance=name, cause=SkipCause.CONDITION, reason="its condition is not met", at=command.at),
         )
+    pause = state.pause_before(instance) if instance.gated else None
+    if pause is not None:
+        # What is skipped by its condition never pauses, so it comes after the condition; that is asked again then.
+        return (StepPaused(instance=name, cause=pause, at=command.at),)
     if command.items is None:
         return (ConditionMet(step=command.step, at=command.at),)
     return (FanOutStarted(step=command.step, items=command.items, at=command.at),)
-
-
-def _settle(state: RunState, at: Instant) -> Iterator[Event]:
-    if state.status not in {RunStatus.RUNNING, RunStatus.PAUSED}:
-        return
-    if not state.open:
-        yield _end(state, at)
-        return
-    skipped: set[int] = set()
-    for doomed in state.doomed:
-        if doomed.index not in skipped and state.steps[doomed.index].status is StepStatus.PENDING:
-            skipped.add(doomed.index)
-            yield StepSkipped(
-                instance=state.steps[doomed.index].id, cause=SkipCause.UPSTREAM, reason=doomed.reason, at=at
-            )
-    for index in state.breaking:
-        yield from _break(state.fan_outs[index], at)
-    for index in state.joins:
-        yield _join(state, state.fan_outs[index], index, at)
-    if state.stop_requested:
-        yield from _give_up(state, at, SkipCause.RUN_STOPPED, f"the run was stopped: {state.stop_reason}", skipped)
-    elif state.halted_by is not None:
-        reason = f"the run stopped because step '{state.halted_by}' failed"
-        yield from _give_up(state, at, SkipCause.RUN_FAILED, reason, skipped)
-
-
-def _end(state: RunState, at: Instant) -> Event:
-    if state.stop_requested:
-        return RunStopped(at=at)
-    return RunFailed(at=at) if state.failed else RunSucceeded(at=at)
-
-
-def _give_up(
-    state: RunState, at: Instant, cause: SkipCause, reason: str, done: set[int] | frozenset[int] = frozenset()
-) -> Iterator[Event]:
-    for number, instance in enumerate(state.steps):
-        if number not in done:
-            yield from _drop(instance, cause, reason, at)
-
-
-def _break(fan_out: FanOut, at: Instant) -> Iterator[Event]:
-    for instance in fan_out.instances:
-        yield from _drop(instance, SkipCause.UPSTREAM, "the fan-out was given up", at)
-
-
-def _drop(instance: InstanceState, cause: SkipCause, reason: str, at: Instant) -> Iterator[Event]:
-    if instance.status is StepStatus.RETRYING:
-        yield RetryAbandoned(instance=instance.id, at=at)
-    elif instance.status is StepStatus.PENDING or instance.status is StepStatus.READY:
-        yield StepSkipped(instance=instance.id, cause=cause, reason=reason, at=at)
-
-
-def _join(state: RunState, fan_out: FanOut, index: int, at: Instant) -> Event:
-    step = state.flow.steps[index].name
-    if all(instance.status is StepStatus.SUCCEEDED for instance in fan_out.instances):
-        return FanOutSucceeded(step=step, at=at)
-    error = fan_out.first_error or "not every item ran"
-    return FanOutFailed(step=step, error=error, at=at)

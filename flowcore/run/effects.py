@@ -61,18 +61,30 @@ def pending(state: RunState, now: Instant) -> tuple[Effect, ...]:
             return _CONSEQUENCES
         if state.stop_requested:
             return tuple(Cancel(instance) for instance in state.in_the_air)
-        if state.status is RunStatus.RUNNING and (state.ready or state.retries):
-            return _startable(state, now)
+        if state.status is RunStatus.RUNNING:
+            if state.awaiting and _given_up(state, now):
+                return _CONSEQUENCES
+            if state.ready or state.retries:
+                return _startable(state, now)
     return ()
 
 
 def wake_at(state: RunState) -> Instant | None:
     """Return when to ask `pending` again though nothing has happened, or None."""
-    if state.status is not RunStatus.RUNNING or state.stop_requested or not state.retries:
+    if state.status is not RunStatus.RUNNING or state.stop_requested:
         return None
-    if len(state.in_the_air) >= state.max_workers:  # only a report can make room
-        return None
-    return state.retries[0][0]
+    until = state.await_until
+    # While every worker is busy only a report can make room.
+    if not state.retries or len(state.in_the_air) >= state.max_workers:
+        return until
+    due = state.retries[0][0]
+    return due if until is None else min(due, until)
+
+
+def _given_up(state: RunState, now: Instant) -> bool:
+    """Return whether artifacts have been waited for long enough."""
+    until = state.await_until
+    return until is not None and now >= until and state.breaking_off
 
 
 def _startable(state: RunState, now: Instant) -> tuple[Effect, ...]:

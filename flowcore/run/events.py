@@ -11,10 +11,14 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.artifacts import Artifact
+from flowcore.ids import BatchId, InstanceId, RunId, StepName
 from flowcore.maker import maker
-from flowcore.model import Flow
+from flowcore.model import Breakpoints, Flow
 from flowcore.values import Instant, Json
+
+NO_ARTIFACTS: Final[Mapping[str, Artifact]] = {}
+"""One for all who leave none: immutable by agreement, like all that events hold."""
 
 
 class SkipCause(StrEnum):
@@ -28,6 +32,32 @@ class SkipCause(StrEnum):
     """The run stopped because of a failure elsewhere."""
     RUN_STOPPED = "run-stopped"
     """Somebody stopped the run."""
+    REQUESTED = "requested"
+    """Somebody skipped it where the run had paused before it: it counts as done."""
+
+
+class PauseCause(StrEnum):
+    """Why a run pauses at a step."""
+
+    BREAKPOINT_PRE = "breakpoint-pre"
+    """There is a breakpoint before it."""
+    BREAKPOINT_POST = "breakpoint-post"
+    """There is a breakpoint after it."""
+    WAIT = "wait"
+    """The step asks for it (`Step.pause`)."""
+
+
+@attrs.frozen(kw_only=True)
+class LogLine:
+    """A line that an attempt wrote.
+
+    Attributes:
+        stream: Where it was written: `stdout`, `stderr`, `source` or `trace`.
+    """
+
+    at: Instant
+    stream: str
+    message: str
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +67,10 @@ class RunCreated:
     Attributes:
         parent: The run that this one goes on from, for a fork and for a retry; None for a run of its own.
         forked_from: The step from which a fork does everything anew; None for a retry.
+        breakpoints: Where the run pauses, or None for nowhere.
+        trace: Whether the lines of its attempts are recorded.
+        labels: What its caller wants to find again, such as the name of the file it came from.
+        batch: The batch that it belongs to, or None.
     """
 
     run_id: RunId
@@ -45,6 +79,10 @@ class RunCreated:
     at: Instant
     parent: RunId | None = None
     forked_from: StepName | None = None
+    breakpoints: Breakpoints | None = None
+    trace: bool = False
+    labels: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    batch: BatchId | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -119,6 +157,7 @@ class AttemptSucceeded:
 
     Attributes:
         notes: What was cleaned on the way in, for people.
+        artifacts: The artifacts that it left, by edge.
     """
 
     instance: InstanceId
@@ -126,6 +165,7 @@ class AttemptSucceeded:
     outputs: Mapping[str, Json]
     at: Instant
     notes: tuple[str, ...] = ()
+    artifacts: Mapping[str, Artifact] = NO_ARTIFACTS
 
 
 @attrs.frozen(kw_only=True)
@@ -223,6 +263,64 @@ class StepSkipped:
 
 
 @attrs.frozen(kw_only=True)
+class StepPaused:
+    """The run pauses at a step of the flow; nothing new starts until `RunContinued`."""
+
+    instance: InstanceId
+    cause: PauseCause
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class StepLogged:
+    """The attempt in the air wrote *lines*.
+
+    Attributes:
+        first: How many lines of the attempt came before these.
+    """
+
+    instance: InstanceId
+    attempt: int
+    first: int
+    lines: tuple[LogLine, ...]
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class ArtifactArrived:
+    """An artifact that steps wait for is there."""
+
+    edge: str
+    artifact: Artifact
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class AwaitFailed:
+    """An artifact that the step waits for did not come in time: the step failed without an attempt."""
+
+    step: StepName
+    code: str
+    error: str
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class BreakpointsDisabled:
+    """The run pauses at no breakpoint any more."""
+
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class TraceToggled:
+    """From here on the lines of attempts are recorded, or are not."""
+
+    enabled: bool
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
 class RunPaused:
     """Nothing new starts until `RunContinued`; what runs is let finish."""
 
@@ -282,12 +380,18 @@ StepEvent: TypeAlias = (
     | GuardFailed
     | StepSkipped
     | StepImported
+    | StepPaused
+    | StepLogged
+    | AwaitFailed
 )
 RunLevelEvent: TypeAlias = (
     RunCreated
     | RunStarted
     | RunResumed
     | ReportRejected
+    | ArtifactArrived
+    | BreakpointsDisabled
+    | TraceToggled
     | RunPaused
     | RunContinued
     | RunStopRequested

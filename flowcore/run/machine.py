@@ -1,10 +1,11 @@
 """The machine of a run as data: `RUN_TRANSITIONS` for the run, `STEP_TRANSITIONS` for each step instance.
 
 A run is queued, runs (and may be paused), and ends succeeded, failed or stopped. A step waits until the steps it
-depends on are settled as its policy demands (`pending`), may start (`ready`), is tried (`running`), perhaps tried
-again (`retrying`), and is settled for good: `succeeded`, `failed`, `skipped` or `stopped`. A step with `for_each` runs
-as instances `name/0`, `name/1`, ..., each with the machine of a step; the step itself runs from the moment its list is
-known until its last instance is settled.
+depends on are settled as its policy demands, and the artifacts it awaits are there (`pending`), may start (`ready`), is
+tried (`running`), perhaps tried again (`retrying`), may be where the run has paused (`paused`), and is settled for
+good: `succeeded`, `failed`, `skipped` or `stopped`. A step with `for_each` runs as instances `name/0`, `name/1`, ...,
+each with the machine of a step; the step itself runs from the moment its list is known until its last instance is
+settled.
 """
 
 from collections.abc import Mapping
@@ -13,11 +14,14 @@ from types import MappingProxyType
 from typing import Final
 
 from .events import (
+    ArtifactArrived,
     AttemptFailed,
     AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
+    AwaitFailed,
+    BreakpointsDisabled,
     ConditionMet,
     Event,
     FanOutFailed,
@@ -36,7 +40,10 @@ from .events import (
     RunStopRequested,
     RunSucceeded,
     StepImported,
+    StepLogged,
+    StepPaused,
     StepSkipped,
+    TraceToggled,
 )
 
 
@@ -59,6 +66,7 @@ class StepStatus(StrEnum):
     READY = "ready"
     RUNNING = "running"
     RETRYING = "retrying"
+    PAUSED = "paused"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -68,11 +76,19 @@ class StepStatus(StrEnum):
 RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[type[Event], RunStatus]]] = MappingProxyType(
     {
         RunStatus.NEW: {RunCreated: RunStatus.QUEUED},
-        RunStatus.QUEUED: {RunStarted: RunStatus.RUNNING, RunStopped: RunStatus.STOPPED},
+        RunStatus.QUEUED: {
+            RunStarted: RunStatus.RUNNING,
+            RunStopped: RunStatus.STOPPED,
+            ArtifactArrived: RunStatus.QUEUED,
+            TraceToggled: RunStatus.QUEUED,
+        },
         RunStatus.RUNNING: {
             RunResumed: RunStatus.RUNNING,
             ReportRejected: RunStatus.RUNNING,
+            ArtifactArrived: RunStatus.RUNNING,
+            TraceToggled: RunStatus.RUNNING,
             RunPaused: RunStatus.PAUSED,
+            StepPaused: RunStatus.PAUSED,
             RunStopRequested: RunStatus.RUNNING,
             RunSucceeded: RunStatus.SUCCEEDED,
             RunFailed: RunStatus.FAILED,
@@ -81,15 +97,19 @@ RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[type[Event], RunStatus]]] = Ma
         RunStatus.PAUSED: {
             RunResumed: RunStatus.PAUSED,
             ReportRejected: RunStatus.PAUSED,
+            ArtifactArrived: RunStatus.PAUSED,
+            TraceToggled: RunStatus.PAUSED,
+            BreakpointsDisabled: RunStatus.PAUSED,
             RunContinued: RunStatus.RUNNING,
             RunStopRequested: RunStatus.RUNNING,
             RunSucceeded: RunStatus.SUCCEEDED,
             RunFailed: RunStatus.FAILED,
         },
-        # A late report may come when whoever took the run over has ended it: it is recorded, and changes nothing.
-        RunStatus.SUCCEEDED: {ReportRejected: RunStatus.SUCCEEDED},
-        RunStatus.FAILED: {ReportRejected: RunStatus.FAILED},
-        RunStatus.STOPPED: {ReportRejected: RunStatus.STOPPED},
+        # A late report may come when whoever took the run over has ended it: it is recorded, and changes nothing. Nor
+        # does tracing, which clients may ask for at any time (contract executions, section 2).
+        RunStatus.SUCCEEDED: {ReportRejected: RunStatus.SUCCEEDED, TraceToggled: RunStatus.SUCCEEDED},
+        RunStatus.FAILED: {ReportRejected: RunStatus.FAILED, TraceToggled: RunStatus.FAILED},
+        RunStatus.STOPPED: {ReportRejected: RunStatus.STOPPED, TraceToggled: RunStatus.STOPPED},
     }
 )
 """Where each event takes a run; an event that is missing from a row cannot happen there."""
@@ -99,8 +119,10 @@ STEP_TRANSITIONS: Final[Mapping[StepStatus, Mapping[type[Event], frozenset[StepS
         StepStatus.PENDING: {
             StepSkipped: frozenset({StepStatus.SKIPPED}),
             StepImported: frozenset({StepStatus.SUCCEEDED}),
+            AwaitFailed: frozenset({StepStatus.FAILED}),
         },
         StepStatus.READY: {
+            StepPaused: frozenset({StepStatus.PAUSED}),
             StepImported: frozenset({StepStatus.SUCCEEDED}),
             ConditionMet: frozenset({StepStatus.READY}),
             GuardFailed: frozenset({StepStatus.FAILED}),
@@ -109,6 +131,7 @@ STEP_TRANSITIONS: Final[Mapping[StepStatus, Mapping[type[Event], frozenset[StepS
             StepSkipped: frozenset({StepStatus.SKIPPED}),
         },
         StepStatus.RUNNING: {
+            StepLogged: frozenset({StepStatus.RUNNING}),
             AttemptSucceeded: frozenset({StepStatus.SUCCEEDED}),
             AttemptFailed: frozenset({StepStatus.RETRYING, StepStatus.FAILED}),
             AttemptStopped: frozenset({StepStatus.STOPPED}),
@@ -120,13 +143,18 @@ STEP_TRANSITIONS: Final[Mapping[StepStatus, Mapping[type[Event], frozenset[StepS
             AttemptStarted: frozenset({StepStatus.RUNNING}),
             RetryAbandoned: frozenset({StepStatus.FAILED}),
         },
-        StepStatus.SUCCEEDED: {},
+        StepStatus.PAUSED: {StepSkipped: frozenset({StepStatus.SKIPPED})},
+        StepStatus.SUCCEEDED: {StepPaused: frozenset({StepStatus.SUCCEEDED})},
         StepStatus.FAILED: {},
         StepStatus.SKIPPED: {},
         StepStatus.STOPPED: {},
     }
 )
-"""Where each event may take a step; `pending` becomes `ready` when its last dependency settles, without an event."""
+"""Where each event may take a step.
+
+Two moves have no event of their own: `pending` becomes `ready` when the last dependency settles and the last awaited
+artifact is there, and `paused` becomes `ready` when the run goes on.
+"""
 
 ENDED: Final = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.STOPPED})
 SETTLED: Final = frozenset({StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.STOPPED})

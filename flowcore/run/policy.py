@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from flowcore.model import Flow, OnError, Step
 
+from .events import SkipCause
+
 
 def policy(flow: Flow, step: Step) -> OnError:
     """Return P(x): what *step* says, else the flow, else `fail`."""
@@ -20,11 +22,22 @@ def word(flow: Flow, failed: Step, dependent: Step) -> OnError:
 
 def stops_run(flow: Flow, failed: Step, dependents: Sequence[Step]) -> bool:
     """Return whether the failure of *failed* stops the run: one of its dependents cannot do without it."""
-    return any(word(flow, failed, dependent) is OnError.FAIL for dependent in dependents)
+    return flow.halt_on_failure or any(word(flow, failed, dependent) is OnError.FAIL for dependent in dependents)
 
 
 def tolerated(flow: Flow, failed: Step, dependents: Sequence[Step]) -> bool:
     """Return whether the run may still succeed: the step or all its dependents say `continue` or `skip`."""
-    if not dependents:
+    if not dependents and not flow.halt_on_failure:
         return policy(flow, failed) is not OnError.FAIL
     return not stops_run(flow, failed, dependents)
+
+
+def passes_skip(cause: SkipCause, dependent: Step) -> bool:
+    """Return whether *dependent* goes on when a step that it depends on was skipped because of *cause*.
+
+    A branch that was not taken is no accident: whoever says `continue` goes on without it. What somebody skipped by
+    hand counts as done.
+    """
+    if cause is SkipCause.CONDITION:
+        return dependent.after_skips or dependent.on_error is OnError.CONTINUE
+    return cause is SkipCause.REQUESTED

@@ -7,15 +7,16 @@ taken from its first event. One that cannot be read is passed over, for the even
 from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict
 
+from flowcore.artifacts import Artifact
 from flowcore.ids import InstanceId, item_id
 from flowcore.values import Instant, Json
 
-from .events import RunCreated
+from .events import PauseCause, RunCreated
 from .evolve import evolve
 from .machine import RunStatus, StepStatus
 from .state import Doomed, FanOut, InstanceState, RunState
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """The version of the shape below; a snapshot of any other is passed over."""
 _STATUSES: Final = tuple(StepStatus)
 _NUMBERS: Final = {status: number for number, status in enumerate(_STATUSES)}
@@ -30,6 +31,7 @@ _PLAIN: Final = (
     "failed",
     "stop_requested",
     "stop_reason",
+    "trace",
 )
 
 
@@ -43,6 +45,8 @@ class Columns(TypedDict):
     unmet: list[int]
     guarded: list[int]
     error: dict[str, str | None]
+    passed: dict[str, list[str]]
+    lines: dict[str, int]
 
 
 class FanOutData(TypedDict):
@@ -75,6 +79,11 @@ class StateData(TypedDict):
     doomed: list[tuple[int, str]]
     joins: list[int]
     breaking: list[int]
+    breakpoints: bool
+    breaks: list[tuple[int, str]]
+    paused_at: tuple[str, str] | None
+    artifacts: dict[str, tuple[str, str, int | None, str]]
+    awaiting: list[tuple[int, list[str]]]
 
 
 def dump(state: RunState) -> StateData:
@@ -107,6 +116,13 @@ def dump(state: RunState) -> StateData:
         "doomed": [(doomed.index, doomed.reason) for doomed in state.doomed],
         "joins": [*state.joins],
         "breaking": [*state.breaking],
+        "breakpoints": state.breakpoints is not None,
+        "breaks": [(index, str(cause)) for index, cause in state.breaks.items()],
+        "paused_at": None if state.paused_at is None else (state.paused_at[0], str(state.paused_at[1])),
+        "artifacts": {
+            edge: (each.store, each.name, each.size_bytes, each.content_type) for edge, each in state.artifacts.items()
+        },
+        "awaiting": [(index, sorted(edges)) for index, edges in state.awaiting.items()],
     }
 
 
@@ -143,6 +159,16 @@ def restore(created: RunCreated, data: StateData) -> RunState:
     state.doomed.extend(Doomed(index, reason) for index, reason in data["doomed"])
     state.joins = dict.fromkeys(data["joins"])
     state.breaking = dict.fromkeys(data["breaking"])
+    if not data["breakpoints"]:
+        state.breakpoints = None
+    state.breaks = {index: PauseCause(cause) for index, cause in data["breaks"]}
+    paused = data["paused_at"]
+    state.paused_at = None if paused is None else (InstanceId(paused[0]), PauseCause(paused[1]))
+    state.artifacts = {
+        edge: Artifact(store=store, name=name, size_bytes=size_bytes, content_type=content_type)
+        for edge, (store, name, size_bytes, content_type) in data["artifacts"].items()
+    }
+    state.awaiting = {index: set(edges) for index, edges in data["awaiting"]}
     return state
 
 
@@ -155,6 +181,8 @@ def _columns(instances: Sequence[InstanceState]) -> Columns:
         "unmet": [each.unmet for each in instances],
         "guarded": [int(each.guarded) for each in instances],
         "error": {str(number): each.error for number, each in enumerate(instances) if each.error is not None},
+        "passed": {str(number): [*each.passed] for number, each in enumerate(instances) if each.passed},
+        "lines": {str(number): each.lines for number, each in enumerate(instances) if each.lines},
     }
 
 
@@ -177,3 +205,7 @@ def _fill(instances: Sequence[InstanceState], columns: Columns) -> None:
         instance.guarded = bool(guarded)
     for number, error in columns["error"].items():
         instances[int(number)].error = error
+    for number, causes in columns["passed"].items():
+        instances[int(number)].passed = tuple(PauseCause(cause) for cause in causes)
+    for number, lines in columns["lines"].items():
+        instances[int(number)].lines = lines

@@ -12,10 +12,12 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from flowcore.artifacts import Artifact
 from flowcore.ids import InstanceId, RunId
-from flowcore.model import Flow, Step
+from flowcore.model import Breakpoints, Flow, Moment, Step
 from flowcore.values import Instant, Json
 
+from .events import PauseCause
 from .machine import ENDED, RunStatus, StepStatus
 
 AT_ONCE: Final = Instant(0.0)
@@ -51,6 +53,9 @@ class InstanceState:
     Attributes:
         due: When it may start, while it is ready or retrying; an entry in a queue that says otherwise is stale.
         lost: How many of its attempts were lost with their runner: they do not count against the retry policy.
+        gated: Whether the run may pause at it.
+        passed: The pauses before it that are behind it.
+        lines: How many lines its present attempt has left.
     """
 
     id: InstanceId
@@ -64,6 +69,9 @@ class InstanceState:
     guarded: bool = False
     error: str | None = None
     fan_out: FanOut | None = None
+    gated: bool = False
+    passed: tuple[PauseCause, ...] = ()
+    lines: int = 0
 
 
 @attrs.define
@@ -107,6 +115,13 @@ class RunState:
         self.failed = False
         self.stop_requested = False
         self.stop_reason: str | None = None
+        self.breakpoints: Breakpoints | None = None
+        self.breaks: dict[int, PauseCause] = {}
+        self.paused_at: tuple[InstanceId, PauseCause] | None = None
+        self.trace = False
+        self.artifacts: dict[str, Artifact] = {}
+        self.readers: dict[str, list[int]] = {}
+        self.awaiting: dict[int, set[str]] = {}
 
     @property
     def ended(self) -> bool:
@@ -116,7 +131,26 @@ class RunState:
     @property
     def unsettled(self) -> bool:
         """Whether something that happened has consequences that are not recorded yet."""
-        return bool(not self.open or self.doomed or self.joins or self.breaking or (self.idle and self.giving_up))
+        return bool(
+            (not self.open and self.paused_at is None)
+            or self.doomed
+            or self.joins
+            or self.breaking
+            or (self.breaks and self.breaking_off)
+            or (self.idle and self.giving_up)
+        )
+
+    @property
+    def breaking_off(self) -> bool:
+        """Whether the run may pause at a step now."""
+        return self.status is RunStatus.RUNNING and not self.giving_up
+
+    @property
+    def await_until(self) -> Instant | None:
+        """When the steps that wait for artifacts are given up; None when none does, or they may wait for ever."""
+        if not self.awaiting or self.flow.await_s is None or self.started_at is None:
+            return None
+        return Instant(self.started_at + self.flow.await_s)
 
     @property
     def giving_up(self) -> bool:
@@ -131,3 +165,13 @@ class RunState:
     def step_of(self, instance: InstanceState) -> Step:
         """Return the step that *instance* is an instance of."""
         return self.flow.steps[instance.index]
+
+    def pause_before(self, instance: InstanceState) -> PauseCause | None:
+        """Return why the run must pause before *instance* starts, or None when nothing is left to pause for."""
+        step = self.step_of(instance)
+        points = self.breakpoints
+        if points is not None and points.moment is not Moment.POST and points.covers(step):
+            cause = PauseCause.BREAKPOINT_PRE
+            if cause not in instance.passed:
+                return cause
+        return PauseCause.WAIT if step.pause and PauseCause.WAIT not in instance.passed else None

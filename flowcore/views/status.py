@@ -14,11 +14,14 @@ import attrs
 from flowcore.ids import InstanceId, RunId, item_id
 from flowcore.ports import Recorded
 from flowcore.run.events import (
+    ArtifactArrived,
     AttemptFailed,
     AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
+    AwaitFailed,
+    BreakpointsDisabled,
     ConditionMet,
     Event,
     FanOutFailed,
@@ -37,7 +40,10 @@ from flowcore.run.events import (
     RunStopRequested,
     RunSucceeded,
     StepImported,
+    StepLogged,
+    StepPaused,
     StepSkipped,
+    TraceToggled,
 )
 from flowcore.run.machine import RunStatus, StepStatus
 from flowcore.values import Instant
@@ -50,6 +56,7 @@ STATE_WORDS: Final[Mapping[StepStatus, StateWord]] = MappingProxyType(
         StepStatus.READY: "pending",
         StepStatus.RUNNING: "running",
         StepStatus.RETRYING: "running",
+        StepStatus.PAUSED: "pending",
         StepStatus.SUCCEEDED: "succeeded",
         StepStatus.FAILED: "failed",
         StepStatus.SKIPPED: "skipped",
@@ -189,14 +196,20 @@ class StatusView:
                 self._start(InstanceId(step), at)
             case FanOutSucceeded(step=step, at=at):
                 self._settle(InstanceId(step), StepStatus.SUCCEEDED, at, ())
-            case FanOutFailed(step=step, error=error, at=at) | GuardFailed(step=step, error=error, at=at):
+            case (
+                FanOutFailed(step=step, error=error, at=at)
+                | GuardFailed(step=step, error=error, at=at)
+                | AwaitFailed(step=step, error=error, at=at)
+            ):
                 self._settle(InstanceId(step), StepStatus.FAILED, at, (error,))
             case StepSkipped(instance=instance, reason=reason, at=at):
                 if self._whole(instance):
                     self._settle(instance, StepStatus.SKIPPED, at, (reason,))
             case StepImported(step=step, at=at):
                 self._settle(InstanceId(step), StepStatus.SUCCEEDED, at, (f"taken over from run {self._parent}",))
-            case ConditionMet():
+            case StepPaused():
+                self.status = RunStatus.PAUSED
+            case ConditionMet() | StepLogged():
                 pass
             case _:
                 self._evolve_run(event)
@@ -207,6 +220,9 @@ class StatusView:
         | RunStarted
         | RunResumed
         | ReportRejected
+        | ArtifactArrived
+        | BreakpointsDisabled
+        | TraceToggled
         | RunPaused
         | RunContinued
         | RunStopRequested
@@ -229,7 +245,7 @@ class StatusView:
             case RunStarted(at=at):
                 self.status = RunStatus.RUNNING
                 self._started_at = at
-            case RunResumed() | ReportRejected():
+            case RunResumed() | ReportRejected() | ArtifactArrived() | BreakpointsDisabled() | TraceToggled():
                 pass
             case RunPaused():
                 self.status = RunStatus.PAUSED

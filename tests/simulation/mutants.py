@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from flowcore import service
-from flowcore.run import decide, effects, evolve
+from flowcore.run import consequences, decide, effects, evolve, readiness, settlement, takeover
 
 
 @attrs.frozen
@@ -61,7 +61,7 @@ MUTANTS: Final = (
     ),
     Mutant("lost attempts use up the policy", decide, "_fail", "command.attempt - instance.lost", "command.attempt"),
     Mutant("what is not worth it is tried again", decide, "_fail", "not command.retryable or ", ""),
-    Mutant("a stopped run tries again", decide, "_gives_up", "state.giving_up or ", ""),
+    Mutant("a stopped run tries again", takeover, "gives_up", "state.giving_up or ", ""),
     Mutant("a retry starts before its time", decide, "_start_attempt", " or command.at < instance.due", ""),
     Mutant("a condition is not looked at", decide, "_start_attempt", "instance.guarded or ", ""),
     Mutant(
@@ -72,8 +72,8 @@ MUTANTS: Final = (
         "conditions are looked at in a paused run", decide, "_guard", "state.status is not RunStatus.RUNNING", "False"
     ),
     Mutant("steps start in a run that is being stopped", decide, "_start_attempt", "state.giving_up", "False"),
-    Mutant("a stopped run succeeds", decide, "_end", "if state.stop_requested:", "if False:"),
-    Mutant("a failed run succeeds", decide, "_end", "if state.failed", "if False"),
+    Mutant("a stopped run succeeds", consequences, "_end", "if state.stop_requested:", "if False:"),
+    Mutant("a failed run succeeds", consequences, "_end", "if state.failed", "if False"),
     Mutant("a run is stopped twice", decide, "_stop", "or state.stop_requested", ""),
     Mutant("a run that is over is stopped", decide, "_stop", "state.ended or ", ""),
     Mutant(
@@ -81,45 +81,57 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a run that is over is taken over",
-        decide,
-        "_resume",
+        takeover,
+        "resume",
         "state.status not in {RunStatus.RUNNING, RunStatus.PAUSED} or ",
         "",
     ),
-    Mutant("what was in the air stays there", decide, "_resume", "for name in state.in_the_air", "for name in ()"),
+    Mutant("what was in the air stays there", takeover, "_lose_all", "for name in state.in_the_air", "for name in ()"),
     Mutant(
         "only one of those in the air is lost",
-        decide,
-        "_resume",
+        takeover,
+        "_lose_all",
         "for name in state.in_the_air",
         "for name in list(state.in_the_air)[:1]",
     ),
-    Mutant("a lost attempt of a stopped run is tried again", decide, "_lose", "not _gives_up(state, instance)", "True"),
-    Mutant("a doomed step is skipped twice", decide, "_settle", "doomed.index not in skipped and ", ""),
-    Mutant("a doomed step is not skipped", decide, "_settle", "is StepStatus.PENDING", "is StepStatus.RUNNING"),
-    Mutant("a waiting retry survives the end", decide, "_drop", "instance.status is StepStatus.RETRYING", "False"),
-    Mutant("what is ready survives the end", decide, "_drop", " or instance.status is StepStatus.READY", ""),
-    Mutant("a broken fan-out succeeds", decide, "_join", "all(instance.status", "any(instance.status"),
-    Mutant("a fan-out is joined too early", evolve, "_close_item", "if not fan_out.open:", "if fan_out.open <= 1:"),
-    Mutant("max_parallel is forgotten", evolve, "_fan_out", "if limit is None else min(limit, len(instances))", ""),
-    Mutant("the next item is never let in", evolve, "_close_item", "elif not fan_out.broken and", "elif False and"),
-    Mutant("a step starts when one dependency is met", evolve, "_meet", "if not instance.unmet and", "if"),
     Mutant(
-        "a step starts when all but one are met", evolve, "_meet", "not instance.unmet and", "instance.unmet <= 1 and"
+        "a lost attempt of a stopped run is tried again", takeover, "_lose", "not gives_up(state, instance)", "True"
+    ),
+    Mutant("a doomed step is skipped twice", consequences, "settle", "doomed.index not in skipped and ", ""),
+    Mutant("a doomed step is not skipped", consequences, "settle", "is StepStatus.PENDING", "is StepStatus.RUNNING"),
+    Mutant(
+        "a waiting retry survives the end", consequences, "_drop", "instance.status is StepStatus.RETRYING", "False"
+    ),
+    Mutant("what is ready survives the end", consequences, "_drop", "in _NOT_BEGUN", "is StepStatus.PENDING"),
+    Mutant("a broken fan-out succeeds", consequences, "_join", "all(instance.status", "any(instance.status"),
+    Mutant("a fan-out is joined too early", settlement, "close_item", "if not fan_out.open:", "if fan_out.open <= 1:"),
+    Mutant(
+        "max_parallel is forgotten", settlement, "take_fan_out", "if limit is None else min(limit, len(instances))", ""
+    ),
+    Mutant("the next item is never let in", settlement, "close_item", "elif not fan_out.broken and", "elif False and"),
+    Mutant("a step starts when one dependency is met", readiness, "meet", "if not instance.unmet and", "if"),
+    Mutant(
+        "a step starts when all but one are met", readiness, "meet", "not instance.unmet and", "instance.unmet <= 1 and"
     ),
     Mutant(
         "a failure counts as a success for those who wait",
-        evolve,
-        "_fail",
+        settlement,
+        "take_failure",
         "case OnError.CONTINUE:",
         "case OnError.CONTINUE | OnError.SKIP:",
     ),
-    Mutant("a failure halts nothing", evolve, "_fail", "if stops_run(flow, step, waiting):", "if False:"),
-    Mutant("a failure does not count", evolve, "_fail", "if not tolerated(flow, step, waiting):", "if False:"),
+    Mutant("a failure halts nothing", settlement, "take_failure", "if stops_run(flow, step, waiting):", "if False:"),
     Mutant(
-        "a failure counts though it is tolerated", evolve, "_fail", "if not tolerated(flow, step, waiting):", "if True:"
+        "a failure does not count", settlement, "take_failure", "if not tolerated(flow, step, waiting):", "if False:"
     ),
-    Mutant("a skip is not handed on", evolve, "_skip", "_doom(state, number", "print and (state, number"),
+    Mutant(
+        "a failure counts though it is tolerated",
+        settlement,
+        "take_failure",
+        "if not tolerated(flow, step, waiting):",
+        "if True:",
+    ),
+    Mutant("a skip is not handed on", settlement, "take_skip", "doom(state, number", "print and (state, number"),
     Mutant(
         "an attempt that failed stays in the air",
         evolve,
@@ -130,8 +142,8 @@ MUTANTS: Final = (
     Mutant("a failed step keeps its worker", evolve, "_land", "state.in_the_air.pop(name, None)", "None"),
     Mutant(
         "the outputs of another attempt are kept",
-        evolve,
-        "_succeed",
+        settlement,
+        "take_success",
         "state.outputs[instance.id] = outputs",
         "state.outputs.setdefault(instance.id, {**outputs, 'v': 0})",
     ),
@@ -144,7 +156,11 @@ MUTANTS: Final = (
     ),
     Mutant("lost attempts are not counted", evolve, "_miss", "instance.lost += 1", "pass"),
     Mutant(
-        "the skips of a condition count as failures", evolve, "_skip", "event.cause is SkipCause.CONDITION", "False"
+        "the skips of a condition count as failures",
+        settlement,
+        "take_skip",
+        "passes_skip(event.cause, state.flow.steps[number])",
+        "False",
     ),
     Mutant(
         "retries are done when the workers are busy",
@@ -160,8 +176,8 @@ MUTANTS: Final = (
         "a paused run goes on by itself",
         effects,
         "pending",
-        "if state.status is RunStatus.RUNNING and (state",
-        "if (state",
+        "        if state.status is RunStatus.RUNNING:",
+        "        if True:",
     ),
     Mutant("a conflict loses what was decided", service, "RunSession.rebase", "self.execute(command)", "pass"),
     Mutant(

@@ -1,3 +1,4 @@
+import json
 import math
 from collections.abc import Mapping
 from typing import Final, get_args
@@ -5,24 +6,42 @@ from typing import Final, get_args
 import attrs
 import pytest
 
+from flowcore.artifacts import Artifact, ArtifactPort, Resources, Store, Well, WellSource
 from flowcore.codec import UPCASTERS, Codec, Data, Encoded, EventType, decode, encode
 from flowcore.errors import EventFormatError
-from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.ids import BatchId, InstanceId, RunId, StepName
 from flowcore.json_text import MAX_DEPTH, from_json, to_json
-from flowcore.model import Flow, OnError, Output, OutputType, RetryPolicy, Secret, Source, Step
+from flowcore.model import (
+    Breakpoints,
+    Dialect,
+    Flow,
+    Moment,
+    OnError,
+    Output,
+    OutputType,
+    RetryPolicy,
+    Secret,
+    Source,
+    Step,
+)
 from flowcore.run.commands import StopRun
 from flowcore.run.events import (
+    ArtifactArrived,
     AttemptFailed,
     AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
+    AwaitFailed,
+    BreakpointsDisabled,
     ConditionMet,
     Event,
     FanOutFailed,
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    LogLine,
+    PauseCause,
     ReportRejected,
     RetryAbandoned,
     RunContinued,
@@ -36,7 +55,10 @@ from flowcore.run.events import (
     RunSucceeded,
     SkipCause,
     StepImported,
+    StepLogged,
+    StepPaused,
     StepSkipped,
+    TraceToggled,
 )
 from flowcore.values import Instant, Json
 
@@ -174,6 +196,38 @@ STORED: Final[Mapping[type[Event], tuple[Event, Data]]] = {
         StepSkipped(instance=ITEM, cause=SkipCause.RUN_FAILED, reason="`list` failed", at=AT),
         {"instance": "fetch/3", "cause": "run-failed", "reason": "`list` failed", "at": 1733524800.123},
     ),
+    StepPaused: (
+        StepPaused(instance=ITEM, cause=PauseCause.BREAKPOINT_PRE, at=AT),
+        {"instance": "fetch/3", "cause": "breakpoint-pre", "at": 1733524800.123},
+    ),
+    StepLogged: (
+        StepLogged(instance=ITEM, attempt=1, first=2, lines=(LogLine(at=AT, stream="stderr", message="oops"),), at=AT),
+        {
+            "instance": "fetch/3",
+            "attempt": 1,
+            "first": 2,
+            "lines": [{"at": 1733524800.123, "stream": "stderr", "message": "oops"}],
+            "at": 1733524800.123,
+        },
+    ),
+    AwaitFailed: (
+        AwaitFailed(step=FETCH, code="artifact-missing", error="nothing came", at=AT),
+        {"step": "fetch", "code": "artifact-missing", "error": "nothing came", "at": 1733524800.123},
+    ),
+    ArtifactArrived: (
+        ArtifactArrived(
+            edge="photo",
+            artifact=Artifact(store="default", name="1/photo.png", size_bytes=3, content_type="image/png"),
+            at=AT,
+        ),
+        {
+            "edge": "photo",
+            "artifact": {"store": "default", "name": "1/photo.png", "size_bytes": 3, "content_type": "image/png"},
+            "at": 1733524800.123,
+        },
+    ),
+    BreakpointsDisabled: (BreakpointsDisabled(at=AT), {"at": 1733524800.123}),
+    TraceToggled: (TraceToggled(enabled=False, at=AT), {"enabled": False, "at": 1733524800.123}),
     RunPaused: (RunPaused(at=AT), {"at": 1733524800.123}),
     RunContinued: (RunContinued(at=AT), {"at": 1733524800.123}),
     RunStopRequested: (
@@ -185,6 +239,106 @@ STORED: Final[Mapping[type[Event], tuple[Event, Data]]] = {
     RunStopped: (RunStopped(at=AT), {"at": 1733524800.123}),
 }
 """One row for each type: what is stored today. Rows change only together with an upcaster."""
+
+
+def test_what_a_run_of_nodes_needs_is_stored_as_it_always_was() -> None:
+    event = RunCreated(
+        run_id=RunId(1),
+        flow=Flow(
+            steps=(
+                Step(
+                    name=StepName("a"),
+                    source="s",
+                    pause=True,
+                    kind="resize",
+                    after_skips=True,
+                    awaits=("photo",),
+                    artifact_inputs=(ArtifactPort(port="image", edge="photo", types=("image/*",), required=False),),
+                    artifact_outputs=(ArtifactPort(port="small", edge="thumb"),),
+                    resources=Resources(
+                        cores=0.5, memory_bytes=1, storage_bytes=2, gpu="any", gpu_memory_bytes=3, tier="g-micro"
+                    ),
+                ),
+            ),
+            dialect=Dialect.NODES,
+            halt_on_failure=True,
+            stores={"s3": Store(type="s3", params={"Secure": False}), "default": Store(type="local")},
+            wells={
+                "photo": Well(
+                    store="s3", source=WellSource.UPLOAD, key="${EDGE}", lifetime_s=60.0, types=("image/png",)
+                )
+            },
+            await_s=3600.0,
+        ),
+        max_workers=1,
+        at=Instant(1.0),
+        breakpoints=Breakpoints(moment=Moment.BOTH, marked=True, steps=None),
+        trace=True,
+        labels={"file": "a.json"},
+        batch=BatchId(7),
+    )
+    data: Json = {
+        "run_id": 1,
+        "flow": {
+            "steps": [
+                {
+                    "name": "a",
+                    "source": "s",
+                    "pause": True,
+                    "kind": "resize",
+                    "after_skips": True,
+                    "awaits": ["photo"],
+                    "artifact_inputs": [{"port": "image", "edge": "photo", "types": ["image/*"], "required": False}],
+                    "artifact_outputs": [{"port": "small", "edge": "thumb"}],
+                    "resources": {
+                        "cores": 0.5,
+                        "memory_bytes": 1,
+                        "storage_bytes": 2,
+                        "gpu": "any",
+                        "gpu_memory_bytes": 3,
+                        "tier": "g-micro",
+                    },
+                }
+            ],
+            "dialect": "nodes",
+            "halt_on_failure": True,
+            "stores": {"s3": {"type": "s3", "params": {"Secure": False}}, "default": {"type": "local"}},
+            "wells": {
+                "photo": {
+                    "store": "s3",
+                    "source": "upload",
+                    "key": "${EDGE}",
+                    "lifetime_s": 60.0,
+                    "types": ["image/png"],
+                }
+            },
+            "await_s": 3600.0,
+        },
+        "max_workers": 1,
+        "at": 1.0,
+        "breakpoints": {"moment": "both", "marked": True, "steps": None},
+        "trace": True,
+        "labels": {"file": "a.json"},
+        "batch": 7,
+    }
+    stored = json.loads(json.dumps(encode(event).data))
+    assert stored == data
+    assert decode("RunCreated", 1, stored) == event
+
+
+def test_the_artifacts_of_an_attempt_are_stored_with_its_success() -> None:
+    event = AttemptSucceeded(
+        instance=ITEM, attempt=1, outputs={}, at=AT, artifacts={"thumb": Artifact(store="s3", name="x")}
+    )
+    data: Json = {
+        "instance": "fetch/3",
+        "attempt": 1,
+        "outputs": {},
+        "at": 1733524800.123,
+        "artifacts": {"thumb": {"store": "s3", "name": "x"}},
+    }
+    assert json.loads(json.dumps(encode(event).data)) == data
+    assert decode("AttemptSucceeded", 1, data) == event
 
 
 def created(flow: Json) -> Data:

@@ -9,9 +9,11 @@ from flowcore.invariants import Violation, violations
 from flowcore.invariants.checker import MAX_LOST
 from flowcore.model import OnError
 from flowcore.ports import Recorded
-from flowcore.run import decide
+from flowcore.run import takeover
 from flowcore.run.events import (
+    BreakpointsDisabled,
     Event,
+    PauseCause,
     RunContinued,
     RunFailed,
     RunPaused,
@@ -20,6 +22,7 @@ from flowcore.run.events import (
     RunStopRequested,
     RunSucceeded,
     SkipCause,
+    TraceToggled,
 )
 from tests.builders import (
     RUN,
@@ -27,6 +30,7 @@ from tests.builders import (
     T1,
     T2,
     abandoned,
+    arrived,
     begun,
     broken,
     created,
@@ -34,8 +38,11 @@ from tests.builders import (
     fanned,
     imported,
     joined,
+    logged,
     lost,
     met,
+    missed,
+    paused,
     recorded,
     rejected,
     resumed,
@@ -55,6 +62,7 @@ AB: Final = begun(step("a"), step("b", "a"))
 BRANCHES: Final = begun(step("a"), step("b", "a", on_error=OnError.CONTINUE), step("c", "a", on_error=OnError.SKIP))
 LOOKED: Final = begun(step("a", when="x"))
 FAN: Final = begun(step("f", for_each="x", max_parallel=2, retry=2), step("g", "f"), max_workers=3)
+WAITS: Final = begun(step("a", awaits=("photo",)))
 TOLERANT: Final = begun(step("f", for_each="x", on_error=OnError.CONTINUE))
 ENOUGH, HALTED = "the run was stopped: enough", "the run stopped because step 'a' failed"
 
@@ -144,6 +152,35 @@ GOOD: Final[dict[str, tuple[Event, ...]]] = {
     ),
     "stopped in the queue": (created(step("a")), skipped("a", ENOUGH, SkipCause.RUN_STOPPED), STOPPED),
     "paused": (*A, PAUSE, GO_ON, started("a"), PAUSE, succeeded("a"), DONE),
+    "pauses": (
+        *AB,
+        paused("a"),
+        TraceToggled(enabled=True, at=T1),
+        GO_ON,
+        started("a"),
+        logged("a"),
+        logged("a", 1),
+        succeeded("a"),
+        paused("a", PauseCause.BREAKPOINT_POST),
+        GO_ON,
+        paused("b"),
+        BreakpointsDisabled(at=T1),
+        skipped("b", "x", SkipCause.REQUESTED),
+        GO_ON,
+        DONE,
+    ),
+    "stopped at a pause": (*A, paused("a"), STOP, skipped("a", ENOUGH, SkipCause.RUN_STOPPED), STOPPED),
+    "skipped by hand": (
+        *AB,
+        paused("a"),
+        skipped("a", "x", SkipCause.REQUESTED),
+        GO_ON,
+        started("b"),
+        succeeded("b"),
+        DONE,
+    ),
+    "an artifact": (*WAITS, arrived("photo"), started("a"), succeeded("a"), DONE),
+    "no artifact": (*WAITS, missed("a"), FAILED),
     "taken over": (
         *A,
         started("a"),
@@ -263,6 +300,31 @@ BAD: Final[dict[str, tuple[tuple[Event, ...], str]]] = {
         (*begun(step("a", retry=2)), started("a"), STOP, failed("a", retry=T2)),
         "I11 'a' shall be tried again though the run is being given up",
     ),
+    "pausing twice": ((*AB, paused("a"), paused("b")), "I13 the run pauses at 'b' while it is paused"),
+    "pausing after what has not succeeded": (
+        (*A, paused("a", PauseCause.BREAKPOINT_POST)),
+        "I4 StepPaused: 'a' is pending",
+    ),
+    "skipped by hand without a pause": (
+        (*A, skipped("a", "x", SkipCause.REQUESTED)),
+        "I9 'a' was skipped (requested), but the run has not paused before it",
+    ),
+    "skipped by hand when it has gone on": (
+        (*A, paused("a"), GO_ON, skipped("a", "x", SkipCause.REQUESTED)),
+        "but the run has not paused before it",
+    ),
+    "started without its artifact": ((*WAITS, started("a")), "I5 'a' starts though 'photo' has not arrived"),
+    "an artifact that comes twice": (
+        (*WAITS, arrived("photo"), arrived("photo")),
+        "I16 'photo' arrives a second time",
+    ),
+    "waiting for nothing": (
+        (*WAITS, arrived("photo"), missed("a")),
+        "I5 AwaitFailed: nothing that 'a' waits for is missing",
+    ),
+    "failing twice": ((*WAITS, missed("a"), missed("a")), "I4 AwaitFailed: 'a' is failed"),
+    "lines of no attempt": ((*A, logged("a")), "I16 StepLogged: attempt 1 of 'a' is not under way"),
+    "lines told twice": ((*A, started("a"), logged("a"), logged("a")), "I16 line 0 of 'a' follows line 1"),
     "started while paused": ((*A, PAUSE, started("a")), "I13 'a' starts while the run is paused"),
 }
 
@@ -296,7 +358,7 @@ def test_epochs_never_go_back() -> None:
 
 
 def test_a_step_is_not_lost_for_ever() -> None:
-    assert MAX_LOST == decide.MAX_LOST + 1
+    assert MAX_LOST == takeover.MAX_LOST + 1
     history: list[Event] = [*A]
     for attempt in range(1, MAX_LOST + 1):
         history += [started("a", attempt, at=T1), lost("a", attempt)]

@@ -8,17 +8,21 @@ import pytest
 from flowcore.ids import InstanceId
 from flowcore.model import OnError
 from flowcore.run.events import (
+    ArtifactArrived,
     AttemptFailed,
     AttemptLost,
     AttemptStarted,
     AttemptStopped,
     AttemptSucceeded,
+    AwaitFailed,
+    BreakpointsDisabled,
     ConditionMet,
     Event,
     FanOutFailed,
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    PauseCause,
     ReportRejected,
     RetryAbandoned,
     RunContinued,
@@ -33,7 +37,10 @@ from flowcore.run.events import (
     RunSucceeded,
     StepEvent,
     StepImported,
+    StepLogged,
+    StepPaused,
     StepSkipped,
+    TraceToggled,
 )
 from flowcore.run.evolve import fold
 from flowcore.run.machine import ENDED, RUN_TRANSITIONS, SETTLED, STEP_TRANSITIONS, RunStatus, StepStatus
@@ -42,6 +49,7 @@ from tests.builders import (
     T1,
     T2,
     abandoned,
+    arrived,
     begun,
     broken,
     created,
@@ -49,8 +57,11 @@ from tests.builders import (
     fanned,
     imported,
     joined,
+    logged,
     lost,
     met,
+    missed,
+    paused,
     rejected,
     resumed,
     skipped,
@@ -67,6 +78,7 @@ Script: TypeAlias = tuple[Event, ...]
 
 STOP: Final = RunStopRequested(reason="enough", at=T1)
 PAUSE: Final = RunPaused(at=T1)
+TRACE: Final = TraceToggled(enabled=True, at=T1)
 RUN_ROWS: Final = [(before, event, after) for before, row in RUN_TRANSITIONS.items() for event, after in row.items()]
 STEP_ROWS: Final = [
     (before, event, after)
@@ -79,6 +91,21 @@ RUN_SCRIPTS: Final[Mapping[RunRow, Script]] = {
     (RunStatus.NEW, RunCreated, RunStatus.QUEUED): (created(),),
     (RunStatus.QUEUED, RunStarted, RunStatus.RUNNING): begun(),
     (RunStatus.QUEUED, RunStopped, RunStatus.STOPPED): (created(), RunStopped(at=T1)),
+    (RunStatus.QUEUED, ArtifactArrived, RunStatus.QUEUED): (created(step("a", awaits=("e",))), arrived("e")),
+    (RunStatus.QUEUED, TraceToggled, RunStatus.QUEUED): (created(), TRACE),
+    (RunStatus.RUNNING, ArtifactArrived, RunStatus.RUNNING): (*begun(step("a", awaits=("e",))), arrived("e")),
+    (RunStatus.RUNNING, TraceToggled, RunStatus.RUNNING): (*begun(step("a")), TRACE),
+    (RunStatus.RUNNING, StepPaused, RunStatus.PAUSED): (*begun(step("a", pause=True)), paused("a", PauseCause.WAIT)),
+    (RunStatus.PAUSED, ArtifactArrived, RunStatus.PAUSED): (*begun(step("a", awaits=("e",))), PAUSE, arrived("e")),
+    (RunStatus.PAUSED, TraceToggled, RunStatus.PAUSED): (*begun(step("a")), PAUSE, TRACE),
+    (RunStatus.PAUSED, BreakpointsDisabled, RunStatus.PAUSED): (
+        *begun(step("a")),
+        PAUSE,
+        BreakpointsDisabled(at=T2),
+    ),
+    (RunStatus.SUCCEEDED, TraceToggled, RunStatus.SUCCEEDED): (*begun(), RunSucceeded(at=T2), TRACE),
+    (RunStatus.FAILED, TraceToggled, RunStatus.FAILED): (*begun(), RunFailed(at=T2), TRACE),
+    (RunStatus.STOPPED, TraceToggled, RunStatus.STOPPED): (created(), RunStopped(at=T1), TRACE),
     (RunStatus.RUNNING, RunResumed, RunStatus.RUNNING): (*begun(step("a")), resumed()),
     (RunStatus.RUNNING, ReportRejected, RunStatus.RUNNING): (*begun(step("a")), rejected("a")),
     (RunStatus.PAUSED, RunResumed, RunStatus.PAUSED): (*begun(step("a")), PAUSE, resumed()),
@@ -150,6 +177,24 @@ STEP_SCRIPTS: Final[Mapping[StepRow, Script]] = {
         failed("a/0"),
         broken("a"),
     ),
+    (StepStatus.PENDING, AwaitFailed, StepStatus.FAILED): (*begun(step("a", awaits=("photo",))), missed("a")),
+    (StepStatus.READY, StepPaused, StepStatus.PAUSED): (
+        *begun(step("a", pause=True)),
+        paused("a", PauseCause.WAIT),
+    ),
+    (StepStatus.RUNNING, StepLogged, StepStatus.RUNNING): (*ONE, started("a"), logged("a")),
+    (StepStatus.PAUSED, StepSkipped, StepStatus.SKIPPED): (
+        *begun(step("a", pause=True)),
+        paused("a", PauseCause.WAIT),
+        STOP,
+        skipped("a", "the run was stopped: enough"),
+    ),
+    (StepStatus.SUCCEEDED, StepPaused, StepStatus.SUCCEEDED): (
+        *ONE,
+        started("a"),
+        succeeded("a"),
+        paused("a", PauseCause.BREAKPOINT_POST),
+    ),
     (StepStatus.RETRYING, AttemptStarted, StepStatus.RUNNING): (
         *ONE,
         started("a"),
@@ -198,14 +243,20 @@ def test_every_status_has_a_row() -> None:
 
 
 def test_terminal_statuses_lead_nowhere_and_no_others_do_so() -> None:
-    # What came too late is recorded there all the same.
-    assert {status for status, row in RUN_TRANSITIONS.items() if not {*row} - {ReportRejected}} == ENDED
+    # What came too late is recorded there all the same, and so is tracing, which has nothing left to trace.
+    assert {status for status, row in RUN_TRANSITIONS.items() if not {*row} - {ReportRejected, TraceToggled}} == ENDED
     assert {RUN_TRANSITIONS[status][ReportRejected] for status in ENDED} == ENDED
-    assert {status for status, row in STEP_TRANSITIONS.items() if not row} == SETTLED
+    # The run may pause after a step: that is where the run stands, not the step.
+    assert {status for status, row in STEP_TRANSITIONS.items() if not {*row} - {StepPaused}} == SETTLED
+    assert {status for row in STEP_TRANSITIONS.values() for status in row.get(StepPaused, ())} == {
+        StepStatus.PAUSED,
+        StepStatus.SUCCEEDED,
+    }
 
 
 def test_every_event_is_in_its_table_and_in_no_other() -> None:
-    assert {event for _, event, _ in RUN_ROWS} == set(get_args(RunLevelEvent))
+    # One event is about both: the run pauses at a step.
+    assert {event for _, event, _ in RUN_ROWS} == {*get_args(RunLevelEvent), StepPaused}
     assert {event for _, event, _ in STEP_ROWS} == set(get_args(StepEvent))
 
 

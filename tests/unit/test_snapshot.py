@@ -4,17 +4,45 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+import attrs
 import pytest
 
 from flowcore.json_text import to_json
-from flowcore.model import OnError
+from flowcore.model import Breakpoints, Moment, OnError
 from flowcore.ports import Append
-from flowcore.run.events import Event, RunCreated, RunStopRequested
+from flowcore.run.events import (
+    BreakpointsDisabled,
+    Event,
+    PauseCause,
+    RunContinued,
+    RunCreated,
+    RunStarted,
+    RunStopRequested,
+    TraceToggled,
+)
 from flowcore.run.evolve import fold
 from flowcore.run.snapshot import dump, restore
 from flowcore.service import load
 from flowcore.testing import MemoryEventLog
-from tests.builders import RUN, T0, T1, T2, begun, failed, fanned, lost, rejected, resumed, started, step, succeeded
+from tests.builders import (
+    RUN,
+    T0,
+    T1,
+    T2,
+    arrived,
+    begun,
+    created,
+    failed,
+    fanned,
+    logged,
+    lost,
+    paused,
+    rejected,
+    resumed,
+    started,
+    step,
+    succeeded,
+)
 
 STEPS = (
     step("a", outputs=("x",), retry=3),
@@ -40,6 +68,38 @@ HISTORY: Final[tuple[Event, ...]] = (
     failed("b"),
     RunStopRequested(reason="enough", at=T2),
 )
+
+
+BREAKS: Final = attrs.evolve(
+    created(step("a", awaits=("photo", "mask")), step("b", pause=True), step("c", "b"), step("d", awaits=("photo",))),
+    breakpoints=Breakpoints(moment=Moment.BOTH, steps=None),
+)
+PAUSES: Final[tuple[Event, ...]] = (
+    BREAKS,
+    RunStarted(at=T0),
+    paused("b"),
+    arrived("mask"),
+    TraceToggled(enabled=True, at=T1),
+    RunContinued(at=T1),
+    paused("b", PauseCause.WAIT),
+    RunContinued(at=T1),
+    started("b"),
+    logged("b"),
+    succeeded("b"),
+    paused("b", PauseCause.BREAKPOINT_POST),
+    BreakpointsDisabled(at=T1),
+    arrived("photo"),
+    RunContinued(at=T1),
+    started("c"),
+)
+
+
+@pytest.mark.parametrize("place", range(1, len(PAUSES) + 1))
+def test_what_a_run_waits_for_is_kept(place: int) -> None:
+    state = fold(PAUSES[:place])
+    again = restore(BREAKS, json.loads(to_json(json.loads(json.dumps(dump(state))))))
+    assert vars(again) == vars(state)
+    assert vars(fold(PAUSES[place:], again)) == vars(fold(PAUSES))
 
 
 @pytest.mark.parametrize("place", range(1, len(HISTORY) + 1))

@@ -7,7 +7,6 @@ from flowcore.ids import InstanceId, RunId, StepName
 from flowcore.model import OnError
 from flowcore.ports import Append, Owner
 from flowcore.run.commands import CreateRun, RejectReport, ReportGuard, ResumeRun, Settle
-from flowcore.run.decide import MAX_LOST
 from flowcore.run.effects import Consequences, Perform, Resolve, pending
 from flowcore.run.events import (
     Event,
@@ -20,6 +19,7 @@ from flowcore.run.events import (
 )
 from flowcore.run.evolve import fold
 from flowcore.run.machine import StepStatus
+from flowcore.run.takeover import MAX_LOST
 from flowcore.service import RunSession, commit
 from flowcore.testing import MemoryEventLog, given
 from tests.builders import (

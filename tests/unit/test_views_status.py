@@ -28,6 +28,7 @@ from tests.builders import (
     T1,
     T2,
     abandoned,
+    arrived,
     begun,
     broken,
     created,
@@ -35,8 +36,11 @@ from tests.builders import (
     fanned,
     imported,
     joined,
+    logged,
     lost,
     met,
+    missed,
+    paused,
     recorded,
     rejected,
     resumed,
@@ -221,12 +225,22 @@ class TestTheSteps:
             "ready": "pending",
             "running": "running",
             "retrying": "running",
+            "paused": "pending",
             "succeeded": "succeeded",
             "failed": "failed",
             "skipped": "skipped",
             "stopped": "failed",
         }
         assert set(STATE_WORDS) == set(StepStatus)
+
+    def test_a_step_before_which_the_run_has_paused_is_pending(self) -> None:
+        run = (*begun(step("a")), paused("a"))
+        assert self.only(*run) == shown("pending")
+        assert self.only(*run, RunContinued(at=T2), started("a"), logged("a")) == shown("running", T0)
+
+    def test_a_step_that_has_waited_in_vain_has_failed(self) -> None:
+        run = (*begun(step("a", awaits=("photo", "mask"))), arrived("mask"))
+        assert self.only(*run, missed("a")) == shown("failed", None, T2, notes=["nothing came for 'photo' within 1 s"])
 
     def test_a_step_that_may_start_is_pending_still(self) -> None:
         run = begun(step("a", when="x"))
