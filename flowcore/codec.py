@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Final, TypeAlias, Union, get_args, get_origin
+from typing import Final, NewType, TypeAlias, Union, get_args, get_origin
 
 import attrs
 import cattrs
@@ -18,8 +18,9 @@ from cattrs.preconf.json import make_converter
 
 from .artifacts import Artifact, ArtifactPort, Resources, Store, Well
 from .errors import EventFormatError
+from .maker import maker
 from .model import Breakpoints, Flow, Output, RetryPolicy, Secret, Source, Step
-from .run.events import Event, FanOutStarted, LogLine
+from .run.events import AttemptStarted, AttemptSucceeded, Event, FanOutStarted, LogLine
 from .values import Json
 
 Data: TypeAlias = dict[str, Json]
@@ -162,7 +163,36 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _truth)
     converter.register_structure_hook(StrEnum, _word)  # which would be taken for the `str` that it also is
+    converter.register_structure_hook_factory(_is_new_type, _renamed)
+    for many in (Step, AttemptStarted, AttemptSucceeded):
+        converter.register_structure_hook(many, _made(many, converter))
     return converter
+
+
+def _made(cls: type[attrs.AttrsInstance], converter: cattrs.Converter) -> Callable[[Json, object], object]:
+    """Return a quick hook for *cls*, of which there may be many thousands.
+
+    Whatever it stumbles over is looked at again by the hook of cattrs, which says what is wrong and where.
+    """
+    make = maker(cls)
+    general = converter.get_structure_hook(cls)
+    types = {field.name: field.type for field in attrs.fields(cls)}
+    hooks = {name: converter.get_structure_hook(type_) for name, type_ in types.items()}
+    texts = frozenset(name for name, hook in hooks.items() if hook is _text)
+
+    def structure(value: Json, type_: object) -> object:
+        if not isinstance(value, dict):
+            raise TypeError("expected a mapping")
+        try:
+            parts = {
+                name: item if name in texts and type(item) is str else hooks[name](item, types[name])
+                for name, item in value.items()
+            }
+            return make(**parts)
+        except (LookupError, TypeError, ValueError, cattrs.BaseValidationError):
+            return general(value, type_)
+
+    return structure
 
 
 def _same(value: Json) -> Json:
@@ -209,6 +239,12 @@ def _text(value: Json, _: object) -> str:
     return value
 
 
+def _texts(value: Json, type_: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError("expected a list")
+    return tuple([item if type(item) is str else _text(item, type_) for item in value])
+
+
 def _integer(value: Json, _: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError("expected an integer")
@@ -231,6 +267,14 @@ def _word(value: Json, type_: type[StrEnum]) -> StrEnum:
     return type_(_text(value, type_))
 
 
+def _is_new_type(type_: object) -> bool:
+    return isinstance(type_, NewType)
+
+
+def _renamed(type_: NewType, converter: cattrs.Converter) -> Callable[[Json, object], object]:
+    return converter.get_structure_hook(type_.__supertype__)
+
+
 def _is_tuple(type_: object) -> bool:
     return get_origin(type_) is tuple
 
@@ -243,6 +287,8 @@ def _is_optional(type_: object) -> bool:
 def _tuple_of(type_: object, converter: cattrs.Converter) -> Callable[[Json, object], tuple[object, ...]]:
     element = get_args(type_)[0]
     structure = converter.get_structure_hook(element)
+    if structure is _text:
+        return _texts
 
     def structure_tuple(value: Json, _: object) -> tuple[object, ...]:
         if not isinstance(value, (list, tuple)):  # a text would give its characters

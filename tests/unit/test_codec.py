@@ -492,6 +492,18 @@ def test_what_is_not_an_event_is_not_stored() -> None:
         ("RunCreated", created({"sources": []}), "@ $.flow.sources"),
         ("RunCreated", created({"sources": {"a": {}}}), "missing @ $.flow.sources['a'].type"),
         ("RunCreated", created({"steps": [{"name": "a", "source": "b", "breakpoint": 1}]}), "expected true or false"),
+        ("RunCreated", created({"steps": [5]}), "expected a mapping @ $.flow.steps"),
+        ("RunCreated", created({"steps": [{"name": "a", "source": 5}]}), "expected text @ $.flow.steps.source"),
+        (
+            "RunCreated",
+            created({"steps": [{"name": "a", "source": "b", "depends_on": ["c", 5]}]}),
+            "expected text @ $.flow.steps.depends_on",
+        ),
+        (
+            "RunCreated",
+            created({"steps": [{"name": "a", "source": "b", "max_parallel": 0}]}),
+            "'max_parallel' must be >= 1: 0 @ $.flow.steps",
+        ),
         ("RunCreated", created({"max_workers": True}), "expected an integer @ $.flow.max_workers"),
         ("RunCreated", created({"on_error": "panic"}), "'panic' is not a valid OnError @ $.flow.on_error"),
     ],

@@ -21,7 +21,7 @@ class _Mixed:
 
 @attrs.frozen
 class _Checked:
-    size: int = attrs.field(validator=attrs.validators.ge(1))
+    size: int = attrs.field(default=1, validator=attrs.validators.ge(1))
 
 
 @attrs.frozen
@@ -79,8 +79,16 @@ def _call(make: Callable[..., object], *arguments: object, **named: object) -> o
     return make(*arguments, **named)
 
 
-@pytest.mark.parametrize("cls", [_Checked, _Converted, _Factory])
-def test_a_class_that_does_more_than_store_is_refused(cls: type) -> None:
+def test_what_the_class_refuses_is_refused() -> None:
+    make = maker(_Checked)
+    assert make() == _Checked()
+    assert make(2) == _Checked(2)
+    with pytest.raises(ValueError, match="'size' must be >= 1: 0"):
+        make(0)
+
+
+@pytest.mark.parametrize("cls", [_Converted, _Factory])
+def test_a_class_that_does_more_than_check_and_store_is_refused(cls: type) -> None:
     with pytest.raises(TypeError, match=f"making a {cls.__name__} takes more"):
         maker(cls)
 

@@ -18,6 +18,7 @@ from flowcore.ids import RunId
 from flowcore.ports import Clock, EventLog
 from flowcore.run.commands import Command, StopRun
 from flowcore.service import RunSession
+from flowcore_adapters.collector import uncollected
 from flowcore_adapters.registry import Registry
 
 from .active import ActiveRun
@@ -81,7 +82,8 @@ class Engine:
             raise LogError("the engine is closed")
         epoch = claim(self._log, run_id, self._owner, self._clock)
         try:
-            run = ActiveRun(RunSession(self._log, run_id, epoch), self._registry)
+            with uncollected():
+                run = ActiveRun(RunSession(self._log, run_id, epoch), self._registry)
             # One run alone is never kept waiting by the pool.
             self._pool.size = max(self._pool.size, run.session.state.max_workers)
         except BaseException:
