@@ -10,13 +10,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Final, NewType, TypeAlias, Union, get_args, get_origin
+from typing import Final, Generic, NewType, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import attrs
 import cattrs
 from cattrs.preconf.json import make_converter
 
 from .artifacts import Artifact, ArtifactPort, Resources, Store, Well
+from .batch.events import BatchEvent, BatchItem
 from .errors import EventFormatError
 from .maker import maker
 from .model import Breakpoints, Flow, Output, RetryPolicy, Secret, Source, Step
@@ -27,8 +28,9 @@ Data: TypeAlias = dict[str, Json]
 Upcaster: TypeAlias = Callable[[Data], Data]
 """Turns the payload of one schema version into that of the next."""
 
-_Encoder: TypeAlias = Callable[[Event], Data]
-_Decoder: TypeAlias = Callable[[Json, type[Event]], Event]
+E = TypeVar("E", bound=Event | BatchEvent)
+_Encoder: TypeAlias = Callable[[E], Data]
+_Decoder: TypeAlias = Callable[[Json, type[E]], E]
 
 
 @attrs.frozen
@@ -46,7 +48,7 @@ class Encoded:
 
 
 @attrs.frozen
-class EventType:
+class EventType(Generic[E]):
     """How one type of event is stored.
 
     Attributes:
@@ -54,7 +56,7 @@ class EventType:
         upcasters: The first one reads schema 1, the next schema 2, and so on.
     """
 
-    event: type[Event]
+    event: type[E]
     upcasters: tuple[Upcaster, ...] = ()
 
     @property
@@ -63,35 +65,42 @@ class EventType:
         return len(self.upcasters) + 1
 
 
-UPCASTERS: Final[Mapping[type[Event], tuple[Upcaster, ...]]] = {}
+UPCASTERS: Final[Mapping[type[Event | BatchEvent], tuple[Upcaster, ...]]] = {}
 """A type of event that changes its shape gets its upcasters here, oldest first."""
-EVENT_TYPES: Final = tuple(EventType(event, UPCASTERS.get(event, ())) for event in get_args(Event))
-"""Every type of event."""
+EVENT_TYPES: Final[Sequence[EventType[Event]]] = tuple(
+    EventType(event, UPCASTERS.get(event, ())) for event in get_args(Event)
+)
+"""Every type of event of a run."""
+BATCH_EVENT_TYPES: Final[Sequence[EventType[BatchEvent]]] = tuple(
+    EventType(event, UPCASTERS.get(event, ())) for event in get_args(BatchEvent)
+)
+"""Every type of event of a batch."""
 _PARTS: Final = (
     *(Flow, Source, Step, Output, RetryPolicy, Secret),
     *(Breakpoints, LogLine),
     *(Artifact, ArtifactPort, Resources, Store, Well),
+    BatchItem,
 )
 """What events are made of."""
 _TOLD_PROBLEMS: Final = 5
 """How many problems of one payload are told."""
 
 
-class Codec:
+class Codec(Generic[E]):
     """Encodes and decodes the events of some types."""
 
-    def __init__(self, types: Iterable[EventType]) -> None:
+    def __init__(self, types: Iterable[EventType[E]]) -> None:
         """Know *types* and no others."""
         self._types = {known.event.__name__: known for known in types}
-        self._encoders: dict[type[Event], tuple[str, int, _Encoder]] = {
+        self._encoders: dict[type[E], tuple[str, int, _Encoder[E]]] = {
             known.event: (name, known.schema, _CONVERTER.get_unstructure_hook(known.event))
             for name, known in self._types.items()
         }
-        self._decoders: dict[str, _Decoder] = {
+        self._decoders: dict[str, _Decoder[E]] = {
             name: _CONVERTER.get_structure_hook(known.event) for name, known in self._types.items()
         }
 
-    def encode(self, event: Event) -> Encoded:
+    def encode(self, event: E) -> Encoded:
         """Return *event* as data; it may share parts with the event, so leave it as it is.
 
         Raises:
@@ -103,7 +112,7 @@ class Codec:
         name, schema, unstructure = encoder
         return Encoded(name, schema, unstructure(event))
 
-    def decode(self, type: str, schema: int, data: Json) -> Event:  # noqa: A002 - the word on disk
+    def decode(self, type: str, schema: int, data: Json) -> E:  # noqa: A002 - the word on disk
         """Return the event that was stored as *data*.
 
         Raises:
@@ -123,7 +132,7 @@ class Codec:
             raise EventFormatError(f"broken {type}: {'; '.join(problems[:_TOLD_PROBLEMS])}") from error
 
 
-def _upcast(known: EventType, schema: int, data: Data) -> Data:
+def _upcast(known: EventType[E], schema: int, data: Data) -> Data:
     """Bring *data* to the present schema of its type."""
     name = known.event.__name__
     # A range, for what stands in a damaged file need not even be a number.
@@ -143,7 +152,7 @@ def _converter() -> cattrs.Converter:
     """Build the converter of the model and the events."""
     # `Json` names itself, so at run time it is a text, which its users' modules cannot always evaluate.
     names: dict[str, object] = {"Mapping": Mapping, "Sequence": Sequence, "Json": object}
-    for stored in (*_PARTS, *get_args(Event)):
+    for stored in (*_PARTS, *get_args(Event), *get_args(BatchEvent)):
         attrs.resolve_types(stored, localns=names)
     json_type = attrs.fields(Step).input.type
     mapping_type = attrs.fields(Source).configuration.type
@@ -321,7 +330,9 @@ def _explain(error: BaseException, _: object) -> str:
 
 _CONVERTER: Final = _converter()
 CODEC: Final = Codec(EVENT_TYPES)
-"""The codec of every event."""
+"""The codec of every event of a run."""
+BATCH_CODEC: Final = Codec(BATCH_EVENT_TYPES)
+"""The codec of every event of a batch."""
 
 
 def encode(event: Event) -> Encoded:
@@ -330,5 +341,5 @@ def encode(event: Event) -> Encoded:
 
 
 def decode(type: str, schema: int, data: Json) -> Event:  # noqa: A002 - the word on disk
-    """Return the event that was stored as *data* (see `Codec.decode`)."""
+    """Return the event of a run that was stored as *data* (see `Codec.decode`)."""
     return CODEC.decode(type, schema, data)

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import attrs
 
+from .batch.events import BatchEvent
+from .batch.machine import BatchStatus
 from .catalog import SourceType
 from .errors import RunOwnedError
-from .ids import InstanceId, RunId
+from .ids import BatchId, InstanceId, RunId, StreamId
 from .run.events import Event
 from .values import Instant, Json
 
@@ -45,6 +47,52 @@ class Append:
     expected_version: int
     events: Sequence[Event]
     epoch: int = 0
+
+    @property
+    def stream(self) -> StreamId:
+        """The stream."""
+        return self.run_id
+
+
+@attrs.frozen
+class RecordedBatch:
+    """An event of a batch as it stands in the log; see `Recorded`."""
+
+    batch_id: BatchId
+    position: int
+    version: int
+    event: BatchEvent
+    epoch: int = 0
+
+
+@attrs.frozen
+class AppendBatch:
+    """Events for the end of the stream of a batch; see `Append`."""
+
+    batch_id: BatchId
+    expected_version: int
+    events: Sequence[BatchEvent]
+    epoch: int = 0
+
+    @property
+    def stream(self) -> StreamId:
+        """The stream."""
+        return self.batch_id
+
+
+AnyAppend: TypeAlias = Append | AppendBatch
+
+
+@attrs.frozen
+class BatchPage:
+    """Some of the batches of a log, newest first.
+
+    Attributes:
+        total: How many there are of the kind that was asked for, on whatever page.
+    """
+
+    total: int
+    batch_ids: Sequence[BatchId]
 
 
 _LONG_AGO: Final = Instant(0.0)
@@ -85,7 +133,7 @@ class Ownership:
         """Return whether somebody holds the run at *now*."""
         return self.owner is not None and now < self.expires_at
 
-    def refuse_others(self, run_id: RunId, now: Instant, *allowed: str | None) -> None:
+    def refuse_others(self, run_id: StreamId, now: Instant, *allowed: str | None) -> None:
         """See that nobody holds *run_id*, whose ownership this is, at *now*, but one of *allowed* (ids of owners).
 
         Raises:
@@ -100,9 +148,13 @@ _NO_FACTS: Final[Mapping[str, Json]] = MappingProxyType({})
 
 
 class EventLog(Protocol):
-    """The one truth: append-only streams of events, one for each run, in one order of positions. Safe for threads."""
+    """The one truth: append-only streams of events in one order of positions. Safe for threads.
 
-    def append(self, *appends: Append) -> int:
+    There is one stream for each run and one for each batch. Ids are of one sequence, so each names one stream; what a
+    batch shares with a run (its version, who drives it, its deletion) is asked with the id alone.
+    """
+
+    def append(self, *appends: AnyAppend) -> int:
         """Append all of *appends*, or nothing, and return the position of the last event.
 
         Returns only when what was appended is as durable as the log promises.
@@ -119,8 +171,12 @@ class EventLog(Protocol):
         """Yield the events of *run_id* whose version is above *after*, in order; nothing for an unknown run."""
         ...
 
-    def version(self, run_id: RunId) -> int:
-        """Return the version of the last event of *run_id*; 0 when there is no such run."""
+    def read_batch(self, batch_id: BatchId, *, after: int = 0) -> Iterator[RecordedBatch]:
+        """Yield the events of *batch_id* whose version is above *after*, in order; nothing for an unknown batch."""
+        ...
+
+    def version(self, run_id: StreamId) -> int:
+        """Return the version of the last event of *run_id*; 0 when there is no such run or batch."""
         ...
 
     def position(self) -> int:
@@ -131,21 +187,33 @@ class EventLog(Protocol):
         """Return the ids of the runs, newest first, at most *limit* of them."""
         ...
 
+    def batches(self, *, status: BatchStatus | None = None, limit: int | None = None, offset: int = 0) -> BatchPage:
+        """Return the ids of the batches, newest first, at most *limit* of them after the first *offset*.
+
+        Costs what the page costs, not what all batches would.
+
+        Args:
+            status: Only those that stand there.
+            limit: How many at most.
+            offset: How many of the newest to leave out.
+        """
+        ...
+
     def newest_id(self) -> RunId:
-        """Return the highest id that a run of this log ever had, deleted ones included; 0 when there never was one."""
+        """Return the highest id that a run or batch of this log ever had, deleted ones included; 0 for none."""
         ...
 
     def wait(self, position: int, timeout_s: float) -> int:
         """Block until the log is past *position* or *timeout_s* is over, and return its position then."""
         ...
 
-    def claim(self, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
+    def claim(self, run_id: StreamId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
         """Make *owner* the one who drives *run_id*, and return the new epoch: only appends that bear it are taken.
 
         An owner has one lease for all its runs, from *now* for *ttl_s* seconds; claiming renews it.
 
         Args:
-            run_id: The run.
+            run_id: The run, or the batch.
             owner: Who claims; claiming its own run again gives a new epoch.
             now: The time of the day.
             ttl_s: How long the lease lasts unless it is renewed, in seconds.
@@ -157,15 +225,25 @@ class EventLog(Protocol):
         """
         ...
 
+    def claim_all(
+        self, run_ids: Sequence[RunId], owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None
+    ) -> Sequence[int]:
+        """Make *owner* the one who drives each of *run_ids*, in one go, and return the new epochs (see `claim`).
+
+        For what comes and goes together: the items of a batch. A run that there is not, or that another owner holds,
+        is left out and has epoch 0.
+        """
+        ...
+
     def renew(self, owner: Owner, *, now: Instant, ttl_s: float) -> None:
         """Let the lease of *owner* last until *ttl_s* seconds after *now*; nothing when it never claimed."""
         ...
 
-    def release(self, owner: Owner, *run_ids: RunId) -> None:
+    def release(self, owner: Owner, *run_ids: StreamId) -> None:
         """Let go of *run_ids* (those of them that *owner* owns): anybody may claim them at once."""
         ...
 
-    def ownership(self, run_id: RunId) -> Ownership:
+    def ownership(self, run_id: StreamId) -> Ownership:
         """Return who drives *run_id*; epoch 0 and no owner for an unknown run."""
         ...
 
@@ -197,11 +275,13 @@ class EventLog(Protocol):
         """
         ...
 
-    def delete_runs(self, *run_ids: RunId, now: Instant) -> None:
-        """Delete all of *run_ids* that there are, with their events and snapshots, or nothing.
+    def delete_runs(self, *run_ids: StreamId, now: Instant, ended: bool = False) -> None:
+        """Delete all of *run_ids* (runs and batches) that there are, with their events and snapshots, or nothing.
 
-        Which runs may go is for the caller to decide. Their positions and ids are not used again (see `newest_id`), and
-        the deletion takes a position itself, so that whoever asks for the position learns that something has changed.
+        Which may go is for the caller to decide. With *ended* the caller has seen that nothing more can happen to them:
+        then it does not matter that who drove them has not let go of them yet. Their positions and ids are not used
+        again (see `newest_id`), and the deletion takes a position itself, so that whoever asks for the position learns
+        that something has changed.
 
         Raises:
             RunOwnedError: Somebody holds one of them at *now*.
@@ -221,10 +301,16 @@ class Requests:
     Attributes:
         position: The position up to which this answer holds; ask from there the next time.
         run_ids: The runs concerned, each once, in the order of their first event.
+        batch_ids: The batches concerned, likewise.
     """
 
     position: int
     run_ids: tuple[RunId, ...] = ()
+    batch_ids: tuple[BatchId, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Return whether anything is concerned."""
+        return bool(self.run_ids or self.batch_ids)
 
 
 @attrs.frozen

@@ -1,6 +1,7 @@
-"""What must hold of the events of every run, and how it is checked."""
+"""What must hold of every history (contract reliability), checked from the events alone."""
 
+from .batches import BatchChecker, batch_violations
 from .checker import RunChecker, violations
 from .violation import Violation
 
-__all__ = ["RunChecker", "Violation", "violations"]
+__all__ = ["BatchChecker", "RunChecker", "Violation", "batch_violations", "violations"]

@@ -167,6 +167,7 @@ def _create(state: RunState, event: RunCreated) -> None:
     state.flow = event.flow
     state.max_workers = event.max_workers
     state.parent = event.parent
+    state.batch = event.batch
     state.created_at = event.at
     state.breakpoints = event.breakpoints
     state.trace = event.trace

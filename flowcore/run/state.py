@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from flowcore.artifacts import Artifact
-from flowcore.ids import InstanceId, RunId
+from flowcore.ids import BatchId, InstanceId, RunId
 from flowcore.model import Breakpoints, Flow, Moment, Step
 from flowcore.values import Instant, Json
 
@@ -93,6 +93,7 @@ class RunState:
         self.flow = Flow()
         self.max_workers = 1
         self.parent: RunId | None = None
+        self.batch: BatchId | None = None
         self.epoch = 0
         self.rejected: set[tuple[InstanceId, int, int]] = set()
         self.created_at: Instant | None = None

@@ -16,7 +16,7 @@ from flowcore.catalog import SourceType
 from flowcore.documents.flow_document import compile_flow
 from flowcore.errors import FlowDocumentError, LogError
 from flowcore.ids import RunId
-from flowcore.ports import Append, EventLog, Owner, SourceCall, SourceResult
+from flowcore.ports import AnyAppend, EventLog, Owner, SourceCall, SourceResult
 from flowcore.run.events import AttemptSucceeded, Event, ReportRejected, RunResumed
 from flowcore.service import create_run, load
 from flowcore.values import Instant, Json
@@ -73,7 +73,7 @@ class TestHandingOut:
             """A log whose disk takes its time: turns follow one another without a pause."""
 
             @override
-            def append(self, *appends: Append) -> int:
+            def append(self, *appends: AnyAppend) -> int:
                 time.sleep(0.03)
                 return super().append(*appends)
 
@@ -227,7 +227,7 @@ class TestFaults:
         """A log whose disk is full when a step has succeeded, or after the first start."""
 
         @override
-        def append(self, *appends: Append) -> int:
+        def append(self, *appends: AnyAppend) -> int:
             if any(isinstance(event, AttemptSucceeded) for append in appends for event in append.events):
                 raise LogError("the disk is full")
             return super().append(*appends)

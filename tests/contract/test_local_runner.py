@@ -12,7 +12,7 @@ from flowcore.catalog import Kind, Parameter, SourceType
 from flowcore.errors import FlowDocumentError, LogError, SourceError
 from flowcore.ids import RunId, StepName
 from flowcore.model import Flow, Source, Step
-from flowcore.ports import Append, SourceCall, SourceResult
+from flowcore.ports import AnyAppend, SourceCall, SourceResult
 from flowcore.run.commands import ContinueRun, PauseRun, StopRun
 from flowcore.run.events import AttemptStarted, Event
 from flowcore.service import create_run, load, request
@@ -412,8 +412,8 @@ class TestEngine:
             """A log whose disk is full after the run was created."""
 
             @override
-            def append(self, *appends: Append) -> int:
-                events: list[Event] = [event for append in appends for event in append.events]
+            def append(self, *appends: AnyAppend) -> int:
+                events = [event for append in appends for event in append.events]
                 if any(isinstance(event, AttemptStarted) for event in events):
                     raise LogError("the disk is full")
                 return super().append(*appends)

@@ -20,7 +20,7 @@ from typing import Final
 from typing_extensions import override
 
 from flowcore.documents.flow_document import compile_flow
-from flowcore.ports import Append
+from flowcore.ports import AnyAppend
 from flowcore.service import create_run, unfinished
 from flowcore.values import Json
 from flowcore_adapters.clock import SystemClock
@@ -78,7 +78,7 @@ class KillingLog(SqliteEventLog):
         self.stage, self.number, self.appends = stage, number, 0
 
     @override
-    def append(self, *appends: Append) -> int:
+    def append(self, *appends: AnyAppend) -> int:
         self.appends += 1
         self.die("before")
         position = super().append(*appends)

@@ -17,7 +17,7 @@ from typing_extensions import override
 from flowcore.documents.flow_document import compile_flow
 from flowcore.errors import CommandRejectedError
 from flowcore.ids import RunId
-from flowcore.ports import Append, EventLog
+from flowcore.ports import AnyAppend, EventLog
 from flowcore.run.commands import ContinueRun, PauseRun
 from flowcore.service import create_run, request, unfinished
 from flowcore.values import Json
@@ -46,7 +46,7 @@ class TellingLog(SqliteEventLog):
         self._told = os.open("acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     @override
-    def append(self, *appends: Append) -> int:
+    def append(self, *appends: AnyAppend) -> int:
         position = super().append(*appends)
         os.write(self._told, b"%d\n" % position)
         return position

@@ -33,7 +33,7 @@ from flowcore import (
     VersionConflictError,
 )
 from flowcore.catalog import Catalog, Kind, Parameter, SourceType
-from flowcore.ports import Append, Clock, EventLog, Recorded, SourceAdapter, SourceCall, SourceResult
+from flowcore.ports import AnyAppend, Clock, EventLog, Recorded, SourceAdapter, SourceCall, SourceResult
 from flowcore.run.commands import Command, PauseRun, ReportFailure, ReportGuard, StartRun, StopRun
 from flowcore.run.effects import Cancel, Consequences, Effect, Perform, Resolve
 from flowcore.run.events import Event, RunStarted
@@ -149,7 +149,7 @@ class EchoSource:
 class OneStreamLog:
     """A log of one's own."""
 
-    def append(self, *appends: Append) -> int:
+    def append(self, *appends: AnyAppend) -> int:
         return sum(len(append.events) for append in appends)
 
 

@@ -540,7 +540,7 @@ class TestUpcasters:
         return {**{key: value for key, value in data.items() if key != "why"}, "reason": data["why"]}
 
     @pytest.fixture
-    def codec(self) -> Codec:
+    def codec(self) -> Codec[Event]:
         return Codec([EventType(RunStopRequested, (self.add_why, self.rename_why))])
 
     @pytest.mark.parametrize(
@@ -551,22 +551,22 @@ class TestUpcasters:
             (3, {"at": 1.0, "reason": "late"}, "late"),
         ],
     )
-    def test_every_schema_is_read(self, codec: Codec, schema: int, data: Data, reason: str) -> None:
+    def test_every_schema_is_read(self, codec: Codec[Event], schema: int, data: Data, reason: str) -> None:
         assert codec.decode("RunStopRequested", schema, data) == RunStopRequested(reason=reason, at=Instant(1.0))
 
-    def test_the_present_schema_is_written(self, codec: Codec) -> None:
+    def test_the_present_schema_is_written(self, codec: Codec[Event]) -> None:
         encoded = codec.encode(RunStopRequested(reason="late", at=Instant(1.0)))
         assert encoded == Encoded("RunStopRequested", 3, {"reason": "late", "at": 1.0})
 
-    def test_newer_schema_is_refused(self, codec: Codec) -> None:
+    def test_newer_schema_is_refused(self, codec: Codec[Event]) -> None:
         with pytest.raises(EventFormatError, match=r"has schema 4, .* up to 3"):
             codec.decode("RunStopRequested", 4, {"at": 1.0})
 
-    def test_broken_old_payload_is_refused(self, codec: Codec) -> None:
+    def test_broken_old_payload_is_refused(self, codec: Codec[Event]) -> None:
         with pytest.raises(EventFormatError, match="broken RunStopRequested of schema 2"):
             codec.decode("RunStopRequested", 2, {"at": 1.0})
 
-    def test_other_types_are_unknown(self, codec: Codec) -> None:
+    def test_other_types_are_unknown(self, codec: Codec[Event]) -> None:
         with pytest.raises(EventFormatError, match="RunStarted are not stored"):
             codec.encode(RunStarted(at=AT))
 

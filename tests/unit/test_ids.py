@@ -2,7 +2,18 @@
 
 import pytest
 
-from flowcore.ids import InstanceId, RunId, StepName, item_id, parse_run_id
+from flowcore.ids import (
+    BatchId,
+    InstanceId,
+    RunId,
+    StepName,
+    item_id,
+    item_number,
+    item_run,
+    parse_batch_id,
+    parse_item_id,
+    parse_run_id,
+)
 from flowcore.ports import CancelAction, SourceCall, SourceResult
 
 
@@ -33,6 +44,29 @@ def test_every_dialect_spells_the_same_run(text: str) -> None:
 )
 def test_what_spells_no_run_is_none(text: str) -> None:
     assert parse_run_id(text) is None
+
+
+def test_the_runs_of_a_batch_have_the_ids_that_follow_its_own() -> None:
+    batch = BatchId(1733524800000)
+    assert parse_item_id("exec-1733524800000-3") == (batch, 3)
+    assert parse_run_id("exec-1733524800000-3") == item_run(batch, 3) == RunId(1733524800003)
+    assert item_number(batch, RunId(1733524800003)) == 3
+
+
+@pytest.mark.parametrize("text", ["exec-1733524800000-0", "exec-1-01", "exec--1", "exec-1-1234567", "run_1-2", "1-2"])
+def test_what_spells_no_item_is_none(text: str) -> None:
+    assert parse_item_id(text) is None
+    assert parse_run_id(text) is None
+
+
+@pytest.mark.parametrize("text", ["batch-1733524800000", "1733524800000"])
+def test_a_batch_is_spelled_with_its_word_or_without(text: str) -> None:
+    assert parse_batch_id(text) == BatchId(1733524800000)
+
+
+@pytest.mark.parametrize("text", ["", "batch-", "batch_1", "exec-1", "Batch-1", "batch-" + "1" * 19, "batch-1\n"])
+def test_what_spells_no_batch_is_none(text: str) -> None:
+    assert parse_batch_id(text) is None
 
 
 def test_an_item_is_named_by_its_step_and_its_index_from_zero() -> None:

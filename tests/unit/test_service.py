@@ -12,7 +12,7 @@ from flowcore.errors import CommandRejectedError, EventFormatError, RunNotFoundE
 from flowcore.ids import InstanceId, RunId, StepName
 from flowcore.json_text import to_json
 from flowcore.model import Flow, Step
-from flowcore.ports import Append, Owner, Recorded
+from flowcore.ports import AnyAppend, Append, Owner, Recorded
 from flowcore.run.commands import (
     PauseRun,
     RejectReport,
@@ -61,10 +61,10 @@ class BusyLog(MemoryEventLog):
         self.times = self.armed
 
     @override
-    def append(self, *appends: Append) -> int:
+    def append(self, *appends: AnyAppend) -> int:
         if self.times:
             self.times -= 1
-            run_id = appends[0].run_id
+            (run_id,) = {append.run_id for append in appends[:1] if isinstance(append, Append)}
             super().append(Append(run_id, self.version(run_id), self.events))
         return super().append(*appends)
 
@@ -392,10 +392,10 @@ class TestUnstorable:
         """A log that takes only what can be written as JSON."""
 
         @override
-        def append(self, *appends: Append) -> int:
+        def append(self, *appends: AnyAppend) -> int:
             for append in appends:
-                for event in append.events:
-                    to_json(encode(event).data)
+                if isinstance(append, Append):
+                    to_json([encode(event).data for event in append.events])
             return super().append(*appends)
 
     def started(self, log: MemoryEventLog, *steps: Step) -> RunSession:

@@ -5,10 +5,11 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
+from flowcore.batch.machine import BatchStatus
 from flowcore.errors import LogError
-from flowcore.ids import RunId
+from flowcore.ids import BatchId, RunId, StreamId
 from flowcore.memory_log import MemoryEventLog
-from flowcore.ports import Append, Owner, Ownership, Recorded, Requests, Snapshot
+from flowcore.ports import AnyAppend, BatchPage, Owner, Ownership, Recorded, RecordedBatch, Requests, Snapshot
 from flowcore.values import Instant
 
 
@@ -26,7 +27,7 @@ class SharedMemoryEventLog:
         self._listening = 0
         self._closed = False
 
-    def append(self, *appends: Append) -> int:
+    def append(self, *appends: AnyAppend) -> int:
         """Append all of *appends*, or nothing (see `EventLog.append`)."""
         # The bare lock, not the condition: entering that one is a call in Python, and this is the path of every event.
         with self._lock:
@@ -44,7 +45,11 @@ class SharedMemoryEventLog:
         # Without the lock: `MemoryEventLog` lets others read while one thread appends.
         return self._log.read(run_id, after=after)
 
-    def version(self, run_id: RunId) -> int:
+    def read_batch(self, batch_id: BatchId, *, after: int = 0) -> Iterator[RecordedBatch]:
+        """Yield the events of *batch_id* above version *after*."""
+        return self._log.read_batch(batch_id, after=after)
+
+    def version(self, run_id: StreamId) -> int:
         """Return the version of the last event of *run_id*."""
         return self._log.version(run_id)
 
@@ -59,8 +64,13 @@ class SharedMemoryEventLog:
         with self._lock:
             return self._log.runs(limit=limit)
 
+    def batches(self, *, status: BatchStatus | None = None, limit: int | None = None, offset: int = 0) -> BatchPage:
+        """Return some of the batches, newest first (see `EventLog.batches`)."""
+        with self._lock:
+            return self._log.batches(status=status, limit=limit, offset=offset)
+
     def newest_id(self) -> RunId:
-        """Return the highest id that a run ever had."""
+        """Return the highest id that a run or a batch ever had."""
         return self._log.newest_id()
 
     def wait(self, position: int, timeout_s: float) -> int:
@@ -80,22 +90,29 @@ class SharedMemoryEventLog:
                 self._waiting -= 1
             return self._log.position()
 
-    def claim(self, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
+    def claim(self, run_id: StreamId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
         """Make *owner* the one who drives *run_id* (see `EventLog.claim`)."""
         with self._open():
             return self._log.claim(run_id, owner, now=now, ttl_s=ttl_s, over=over)
+
+    def claim_all(
+        self, run_ids: Sequence[RunId], owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None
+    ) -> Sequence[int]:
+        """Make *owner* the one who drives each of *run_ids* (see `EventLog.claim_all`)."""
+        with self._open():
+            return self._log.claim_all(run_ids, owner, now=now, ttl_s=ttl_s, over=over)
 
     def renew(self, owner: Owner, *, now: Instant, ttl_s: float) -> None:
         """Let the lease of *owner* last until *ttl_s* seconds after *now*."""
         with self._open():
             self._log.renew(owner, now=now, ttl_s=ttl_s)
 
-    def release(self, owner: Owner, *run_ids: RunId) -> None:
+    def release(self, owner: Owner, *run_ids: StreamId) -> None:
         """Let go of *run_ids*: those of them that *owner* owns."""
         with self._open():
             self._log.release(owner, *run_ids)
 
-    def ownership(self, run_id: RunId) -> Ownership:
+    def ownership(self, run_id: StreamId) -> Ownership:
         """Return who drives *run_id*."""
         with self._lock:
             return self._log.ownership(run_id)
@@ -109,7 +126,7 @@ class SharedMemoryEventLog:
                 while not self._closed:
                     found = self._log.requests(after, 0)
                     remaining_s = deadline - time.monotonic()
-                    if found.run_ids or remaining_s <= 0:
+                    if found or remaining_s <= 0:
                         return found
                     self._asked.wait(remaining_s)
             finally:
@@ -126,10 +143,10 @@ class SharedMemoryEventLog:
         with self._lock:
             self._log.save_snapshot(run_id, kind, version, data)
 
-    def delete_runs(self, *run_ids: RunId, now: Instant) -> None:
+    def delete_runs(self, *run_ids: StreamId, now: Instant, ended: bool = False) -> None:
         """Delete *run_ids*, or nothing (see `EventLog.delete_runs`)."""
         with self._open():
-            self._log.delete_runs(*run_ids, now=now)
+            self._log.delete_runs(*run_ids, now=now, ended=ended)
             self._moved.notify_all()
 
     def close(self) -> None:

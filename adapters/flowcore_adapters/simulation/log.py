@@ -6,7 +6,7 @@ from itertools import islice
 from typing_extensions import override
 
 from flowcore.memory_log import MemoryEventLog
-from flowcore.ports import Append, Recorded
+from flowcore.ports import AnyAppend, AppendBatch, Recorded
 
 
 class CrashError(Exception):
@@ -27,12 +27,14 @@ class FaultyLog(MemoryEventLog):
         self._witness = witness
 
     @override
-    def append(self, *appends: Append) -> int:
+    def append(self, *appends: AnyAppend) -> int:
         torn = self.dies()
         if torn is False:
             raise CrashError
         position = super().append(*appends)
         for append in appends:
+            if isinstance(append, AppendBatch):
+                continue
             for recorded in islice(self.read(append.run_id, after=append.expected_version), len(append.events)):
                 self._witness(recorded)
         if torn:

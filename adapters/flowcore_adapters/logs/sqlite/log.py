@@ -5,15 +5,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from flowcore.batch.machine import BatchStatus
 from flowcore.errors import EventFormatError, LogError, RunNotFoundError
-from flowcore.ids import RunId
-from flowcore.ports import Append, Owner, Ownership, Recorded, Requests, Snapshot
+from flowcore.ids import BatchId, RunId, StreamId
+from flowcore.ports import AnyAppend, BatchPage, Owner, Ownership, Recorded, RecordedBatch, Requests, Snapshot
 from flowcore.values import Instant
 
-from . import owners, runs, snapshots
+from . import batches, owners, runs, snapshots
 from .file import prepare
 from .reading import POSITION, Readers
-from .rows import MAX_INTEGER, READ, Stored, in_use, payload, recorded, storable
+from .rows import MAX_INTEGER, READ, READ_BATCH, Stored, in_use, payloads, recorded, recorded_batch, storable
 from .turn import Turn
 from .values import LargeValues
 from .watching import Watcher
@@ -51,21 +52,21 @@ class SqliteEventLog:
         self._watcher = Watcher(path)
         self._writer = Writer(path, durability, self._watcher.committed)
 
-    def append(self, *appends: Append) -> int:
+    def append(self, *appends: AnyAppend) -> int:
         """Append all of *appends*, or nothing (see `EventLog.append`).
 
         Raises:
             EventFormatError: An event holds something that cannot be stored, such as NaN; nothing was appended.
         """
         for append in appends:
-            if not storable(append.run_id):
-                raise LogError(f"run id {append.run_id} is too large for the log")
+            if not storable(append.stream):
+                raise LogError(f"run id {append.stream} is too large for the log")
         texts: dict[str, str] = {}
-        payloads = [[payload(event, self._values, texts) for event in append.events] for append in appends]
+        stored = [payloads(append, self._values, texts) for append in appends]
 
         def work(turn: Turn) -> int:
             self._values.keep(texts)
-            return turn.place(appends, payloads)
+            return turn.place(appends, stored)
 
         return self._writer.append(work)
 
@@ -77,21 +78,31 @@ class SqliteEventLog:
                 beside the file is missing or damaged.
             LogError: The file cannot be read.
         """
-        if not storable(run_id) or not storable(after):
+        for row in self._rows(READ, run_id, after):
+            yield recorded(run_id, row, self._values)
+
+    def read_batch(self, batch_id: BatchId, *, after: int = 0) -> Iterator[RecordedBatch]:
+        """Yield the events of *batch_id* whose version is above *after* (see `EventLog.read_batch` and `read`)."""
+        for row in self._rows(READ_BATCH, batch_id, after):
+            yield recorded_batch(batch_id, row, self._values)
+
+    def _rows(self, query: str, stream: StreamId, after: int) -> Iterator[Stored]:
+        """Yield the rows that *query* gives of a stream above version *after*, in order."""
+        if not storable(stream) or not storable(after):
             return
         more = True
         while more:
             with self._readers.lend() as cursor:
-                rows: list[Stored] = cursor.execute(READ, (run_id, after, _CHUNK)).fetchall()
+                rows: list[Stored] = cursor.execute(query, (stream, after, _CHUNK)).fetchall()
             for row in rows:
                 after += 1
                 position, version, *_ = row
                 if version != after:
-                    raise EventFormatError(f"run {run_id}: event {after} is missing before position {position}")
-                yield recorded(run_id, row, self._values)
+                    raise EventFormatError(f"run {stream}: event {after} is missing before position {position}")
+                yield row
             more = len(rows) == _CHUNK
 
-    def version(self, run_id: RunId) -> int:
+    def version(self, run_id: StreamId) -> int:
         """Return the version of the last event of *run_id*."""
         return self._readers.number(runs.VERSION, run_id) if storable(run_id) else 0
 
@@ -109,15 +120,21 @@ class SqliteEventLog:
             rows: list[tuple[int]] = cursor.execute(runs.RUNS, (MAX_INTEGER if limit is None else limit,)).fetchall()
         return [RunId(run_id) for (run_id,) in rows]
 
+    def batches(self, *, status: BatchStatus | None = None, limit: int | None = None, offset: int = 0) -> BatchPage:
+        """Return some of the batches, newest first (see `EventLog.batches`)."""
+        most = MAX_INTEGER if limit is None else min(limit, MAX_INTEGER)
+        with self._readers.lend() as cursor:
+            return batches.page(cursor, status, most, min(offset, MAX_INTEGER))
+
     def newest_id(self) -> RunId:
-        """Return the highest id that a run ever had; 0 when there never was one."""
+        """Return the highest id that a run or a batch ever had; 0 when there never was one."""
         return RunId(self._readers.number(runs.NEWEST))
 
     def wait(self, position: int, timeout_s: float) -> int:
         """Block until the log is past *position*, *timeout_s* is over or the log is closed (see `EventLog.wait`)."""
         return self._watcher.wait(position, timeout_s)
 
-    def claim(self, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
+    def claim(self, run_id: StreamId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None) -> int:
         """Make *owner* the one who drives *run_id* (see `EventLog.claim`)."""
         if not storable(run_id):
             raise RunNotFoundError(f"no run {run_id} in this log")
@@ -127,18 +144,32 @@ class SqliteEventLog:
             lambda turn: owners.claim(turn.cursor, run_id, owner, now=now, ttl_s=ttl_s, over=over), synced=False
         )
 
+    def claim_all(
+        self, run_ids: Sequence[RunId], owner: Owner, *, now: Instant, ttl_s: float, over: str | None = None
+    ) -> Sequence[int]:
+        """Make *owner* the one who drives each of *run_ids* (see `EventLog.claim_all`)."""
+        epochs: list[int] = []
+
+        def work(turn: Turn) -> int:
+            epochs.extend(owners.claim_all(turn.cursor, run_ids, owner, now=now, ttl_s=ttl_s, over=over))
+            return len(epochs)
+
+        # Not synced, as in `claim`.
+        self._writer.alone(work, synced=False)
+        return epochs
+
     def renew(self, owner: Owner, *, now: Instant, ttl_s: float) -> None:
         """Let the lease of *owner* last until *ttl_s* seconds after *now*."""
         if self._readers.number(owners.KNOWN, owner.id):
             self._writer.alone(lambda turn: owners.renew(turn.cursor, owner, now + ttl_s), synced=False)
 
-    def release(self, owner: Owner, *run_ids: RunId) -> None:
+    def release(self, owner: Owner, *run_ids: StreamId) -> None:
         """Let go of *run_ids*: those of them that *owner* owns."""
         held = [run_id for run_id in run_ids if storable(run_id)]
         if held:
             self._writer.alone(lambda turn: owners.release(turn.cursor, owner, held), synced=False)
 
-    def ownership(self, run_id: RunId) -> Ownership:
+    def ownership(self, run_id: StreamId) -> Ownership:
         """Return who drives *run_id*."""
         if not storable(run_id):
             return Ownership(None, 0)
@@ -164,12 +195,12 @@ class SqliteEventLog:
             with suppress(LogError):
                 self._writer.alone(lambda turn: snapshots.save(turn.cursor, run_id, kind, new), synced=False)
 
-    def delete_runs(self, *run_ids: RunId, now: Instant) -> None:
+    def delete_runs(self, *run_ids: StreamId, now: Instant, ended: bool = False) -> None:
         """Delete *run_ids*, or nothing (see `EventLog.delete_runs`); after this, call `collect_values`."""
         known = [run_id for run_id in run_ids if storable(run_id)]
 
         def work(turn: Turn) -> int:
-            count = runs.delete(turn.cursor, known, now=now, position=turn.position + 1)
+            count = runs.delete(turn.cursor, known, now=now, position=turn.position + 1, ended=ended)
             turn.position += bool(count)
             return count
 

@@ -1,11 +1,11 @@
 """Who drives which run: a lease for each owner, and an epoch for each run that counts its claims."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from flowcore.errors import RunNotFoundError
-from flowcore.ids import RunId
+from flowcore.errors import RunNotFoundError, RunOwnedError
+from flowcore.ids import RunId, StreamId
 from flowcore.ports import Owner, Ownership
 from flowcore.values import Instant
 
@@ -25,7 +25,7 @@ _CLAIM: Final = "UPDATE runs SET owner = ?, epoch = epoch + 1 WHERE run_id = ?"
 _RELEASE: Final = "UPDATE runs SET owner = NULL WHERE run_id = ? AND owner = ?"
 
 
-def ownership(cursor: sqlite3.Cursor, run_id: RunId) -> Ownership | None:
+def ownership(cursor: sqlite3.Cursor, run_id: StreamId) -> Ownership | None:
     """Return who drives *run_id*; None when there is no such run."""
     row: tuple[int, str | None, str, str, int, float] | None = cursor.execute(_OWNERSHIP, (run_id,)).fetchone()
     if row is None:
@@ -36,7 +36,9 @@ def ownership(cursor: sqlite3.Cursor, run_id: RunId) -> Ownership | None:
     return Ownership(Owner(id_, name, host, pid), epoch, Instant(expires))
 
 
-def claim(cursor: sqlite3.Cursor, run_id: RunId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None) -> int:
+def claim(
+    cursor: sqlite3.Cursor, run_id: StreamId, owner: Owner, *, now: Instant, ttl_s: float, over: str | None
+) -> int:
     """Make *owner* the one who drives *run_id*, and return the new epoch (see `EventLog.claim`)."""
     held = ownership(cursor, run_id)
     if held is None:
@@ -49,11 +51,22 @@ def claim(cursor: sqlite3.Cursor, run_id: RunId, owner: Owner, *, now: Instant, 
     return held.epoch + 1
 
 
+def claim_all(
+    cursor: sqlite3.Cursor, run_ids: Iterable[RunId], owner: Owner, *, now: Instant, ttl_s: float, over: str | None
+) -> Iterator[int]:
+    """Claim each of *run_ids* and yield the new epochs; 0 for one that cannot be had (see `EventLog.claim_all`)."""
+    for run_id in run_ids:
+        try:
+            yield claim(cursor, run_id, owner, now=now, ttl_s=ttl_s, over=over)
+        except (RunNotFoundError, RunOwnedError):
+            yield 0
+
+
 def renew(cursor: sqlite3.Cursor, owner: Owner, expires: float) -> int:
     """Let the lease of *owner* last until *expires*; return how many there were."""
     return cursor.execute(_RENEW, (expires, owner.id)).rowcount
 
 
-def release(cursor: sqlite3.Cursor, owner: Owner, run_ids: Iterable[RunId]) -> int:
+def release(cursor: sqlite3.Cursor, owner: Owner, run_ids: Iterable[StreamId]) -> int:
     """Let go of those of *run_ids* that *owner* owns; return how many these were."""
     return cursor.executemany(_RELEASE, [(run_id, owner.id) for run_id in run_ids]).rowcount

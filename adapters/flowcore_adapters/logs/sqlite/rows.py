@@ -1,14 +1,16 @@
 """What stands in the table for an event, and the way there and back."""
 
 import sqlite3
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
-from flowcore.codec import decode, encode
+from flowcore.batch.events import BatchEvent
+from flowcore.codec import BATCH_CODEC, CODEC, Codec, Encoded
 from flowcore.errors import EventFormatError, LogError
-from flowcore.ids import RunId
+from flowcore.ids import BatchId, RunId, StreamId
 from flowcore.json_text import from_json, to_json
-from flowcore.ports import Recorded
+from flowcore.ports import AnyAppend, AppendBatch, Recorded, RecordedBatch
 from flowcore.run.events import Event
+from flowcore.values import Instant
 
 from .values import LargeValues, extract, is_large, references, restore
 
@@ -18,10 +20,16 @@ _MAX_CHARACTERS: Final = 200_000_000
 """The longest payload: up to 800 MB as UTF-8, where SQLite ends at 1,000 MB. One caller's must not spoil a group."""
 
 # As bytes: text that is not UTF-8 would otherwise fail in the driver, which cannot say which row it is.
-READ: Final = (
+_READ: Final = (
     "SELECT position, version, type, schema, CAST(data AS BLOB), epoch, large FROM events"
-    " WHERE run_id = ? AND version > ? ORDER BY version LIMIT ?"
+    " WHERE run_id = ?1 AND version > ?2"
+    " AND {} EXISTS (SELECT 1 FROM runs WHERE run_id = ?1 AND batch IS NOT NULL)"
+    " ORDER BY version LIMIT ?3"
 )
+READ: Final = _READ.format("NOT")
+"""The events of a run, nothing for a batch."""
+READ_BATCH: Final = _READ.format("")
+"""The events of a batch, nothing for a run."""
 INSERT: Final = (
     "INSERT INTO events (position, run_id, version, epoch, at, type, schema, data, large)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -32,18 +40,26 @@ Stored: TypeAlias = tuple[int, int, str, int, bytes, int, str | None]
 """A row that `READ` gives."""
 Payload: TypeAlias = tuple[float, str, int, str, str | None]
 """What is stored of an event, apart from where: at, type, schema, data, references to large values."""
-Row: TypeAlias = tuple[int, RunId, int, int, float, str, int, str, str | None]
+Row: TypeAlias = tuple[int, StreamId, int, int, float, str, int, str, str | None]
 """A row for `INSERT`."""
 
 
-def payload(event: Event, values: LargeValues, texts: dict[str, str]) -> Payload:
-    """Return what is stored of *event*; the large ones of its outputs go to *values* and, by digest, into *texts*.
+E = TypeVar("E", bound=Event | BatchEvent)
+
+
+def payloads(append: AnyAppend, values: LargeValues, texts: dict[str, str]) -> list[Payload]:
+    """Return what is stored of the events of *append*; large values go to *values* and, by digest, into *texts*.
 
     Raises:
-        EventFormatError: It holds something that cannot be stored, such as NaN.
-        LogError: It is too large, or a large value cannot be written.
+        EventFormatError: One holds something that cannot be stored, such as NaN.
+        LogError: One is too large, or a large value cannot be written.
     """
-    encoded = encode(event)
+    if isinstance(append, AppendBatch):
+        return [_payload(BATCH_CODEC.encode(event), event.at, values, texts) for event in append.events]
+    return [_payload(CODEC.encode(event), event.at, values, texts) for event in append.events]
+
+
+def _payload(encoded: Encoded, at: Instant, values: LargeValues, texts: dict[str, str]) -> Payload:
     data = to_json(encoded.data)
     references = None
     if is_large(data):
@@ -55,7 +71,7 @@ def payload(event: Event, values: LargeValues, texts: dict[str, str]) -> Payload
             references = to_json(digests)
     if len(data) > _MAX_CHARACTERS:
         raise LogError(f"an event of {len(data)} characters is too large for the log")
-    return event.at, encoded.type, encoded.schema, data, references
+    return at, encoded.type, encoded.schema, data, references
 
 
 def recorded(run_id: RunId, stored: Stored, values: LargeValues) -> Recorded:
@@ -64,13 +80,21 @@ def recorded(run_id: RunId, stored: Stored, values: LargeValues) -> Recorded:
     Raises:
         EventFormatError: It is broken, or of a newer version of flowcore, or a large value is missing or damaged.
     """
-    position, version, type_, schema, text, epoch, large = stored
+    return Recorded(run_id, stored[0], stored[1], _event(CODEC, run_id, stored, values), stored[5])
+
+
+def recorded_batch(batch_id: BatchId, stored: Stored, values: LargeValues) -> RecordedBatch:
+    """Return the event of *batch_id* that stands in a row (see `recorded`)."""
+    return RecordedBatch(batch_id, stored[0], stored[1], _event(BATCH_CODEC, batch_id, stored, values), stored[5])
+
+
+def _event(codec: Codec[E], stream: StreamId, stored: Stored, values: LargeValues) -> E:
+    position, _version, type_, schema, text, _epoch, large = stored
     try:
         data = from_json(text.decode())
-        event = decode(type_, schema, data if large is None else restore(data, large, values))
+        return codec.decode(type_, schema, data if large is None else restore(data, large, values))
     except ValueError as error:
-        raise EventFormatError(f"run {run_id}, position {position}: {error}") from error
-    return Recorded(run_id, position, version, event, epoch)
+        raise EventFormatError(f"run {stream}, position {position}: {error}") from error
 
 
 def in_use(cursor: sqlite3.Cursor) -> set[str]:

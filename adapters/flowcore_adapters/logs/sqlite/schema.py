@@ -4,7 +4,7 @@ from typing import Final
 
 APPLICATION_ID: Final = 0x666C6F77
 """Marks the file as ours ("flow"), for us and for `file(1)`."""
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """The version of the tables, in `user_version`."""
 
 _OWNERS: Final = "CREATE TABLE owners (id TEXT PRIMARY KEY, name TEXT, host TEXT, pid INTEGER, expires REAL)"
@@ -29,6 +29,11 @@ _INDEXES: Final = (
     # Whether anybody still refers to an owner.
     "CREATE INDEX runs_with_owner ON runs (owner) WHERE owner IS NOT NULL",
 )
+_BATCHES: Final = (
+    # A page of the batches that stand somewhere, and of all of them.
+    "CREATE INDEX batches ON runs (batch, run_id) WHERE batch IS NOT NULL",
+    "CREATE INDEX batch_ids ON runs (run_id) WHERE batch IS NOT NULL",
+)
 
 # `position` is the rowid: new events go to the end of the table. The index of UNIQUE finds a run's events; it holds
 # three integers for each. A table without rowid, clustered by run, would put the payloads in the midst of the tree,
@@ -45,13 +50,15 @@ _EVENTS: Final = """CREATE TABLE events (
     large TEXT,
     UNIQUE (run_id, version)
 )"""
-# What `version` and `runs` need, so that neither walks the events; `created` is the position of the first event.
+# The streams: runs, and batches. What `version` and `runs` need, so that neither walks the events; `created` is the
+# position of the first event, and `batch` says where a batch stands and is null for a run.
 _RUNS: Final = """CREATE TABLE runs (
     run_id INTEGER PRIMARY KEY,
     created INTEGER NOT NULL,
     version INTEGER NOT NULL,
     epoch INTEGER NOT NULL DEFAULT 0,
-    owner TEXT
+    owner TEXT,
+    batch TEXT
 )"""
 
 _TABLES: Final = (
@@ -61,6 +68,7 @@ _TABLES: Final = (
     _SNAPSHOTS,
     _DELETED,
     *_INDEXES,
+    *_BATCHES,
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 _UPGRADES: Final = (
@@ -79,6 +87,8 @@ _UPGRADES: Final = (
         _DELETED,
         *_INDEXES,
     ),
+    # From 3: there were no batches.
+    ("ALTER TABLE runs ADD COLUMN batch TEXT", *_BATCHES),
 )
 """The statements that bring version 1 to 2, version 2 to 3, and so on. They never change once released."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flowcore.errors import LogError
-from flowcore.ids import RunId
+from flowcore.ids import BatchId, RunId
 from flowcore.ports import Requests
 
 from .file import connect, failure
@@ -18,7 +18,8 @@ POLL_S: Final = 0.05
 """How soon, in seconds, the appends of other processes are noticed."""
 
 _REQUESTS: Final = (
-    "SELECT run_id FROM events INDEXED BY events_of_others WHERE epoch = 0 AND position > ? AND position <= ?"
+    "SELECT run_id, EXISTS (SELECT 1 FROM runs WHERE runs.run_id = events.run_id AND batch IS NOT NULL)"
+    " FROM events INDEXED BY events_of_others WHERE epoch = 0 AND position > ? AND position <= ?"
     " GROUP BY run_id ORDER BY min(position)"
 )
 
@@ -79,11 +80,11 @@ class Watcher:
             while not self._closed:
                 cursor = self._look()
                 if self._position > after:
-                    run_ids = self._requests(cursor, after)
+                    found = self._requests(cursor, after)
                     # What came meanwhile is past this position, and is told the next time.
-                    after = self._position
-                    if run_ids:
-                        return Requests(after, run_ids)
+                    after = found.position
+                    if found:
+                        return found
                 remaining_s = deadline - time.monotonic()
                 if remaining_s <= 0:
                     return Requests(after)
@@ -114,10 +115,14 @@ class Watcher:
             raise failure(self._path, error) from error
         return self._cursor
 
-    def _requests(self, cursor: sqlite3.Cursor, after: int) -> tuple[RunId, ...]:
-        """Return the runs to which others than the owners have appended past *after*."""
+    def _requests(self, cursor: sqlite3.Cursor, after: int) -> Requests:
+        """Return the runs and batches to which others than the owners have appended past *after*."""
         try:
-            rows: list[tuple[int]] = cursor.execute(_REQUESTS, (after, self._position)).fetchall()
+            rows: list[tuple[int, int]] = cursor.execute(_REQUESTS, (after, self._position)).fetchall()
         except sqlite3.Error as error:
             raise failure(self._path, error) from error
-        return tuple(RunId(run_id) for (run_id,) in rows)
+        return Requests(
+            self._position,
+            tuple(RunId(stream) for stream, batch in rows if not batch),
+            tuple(BatchId(stream) for stream, batch in rows if batch),
+        )
