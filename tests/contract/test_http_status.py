@@ -20,9 +20,10 @@ from flowcore.service import RunSession, commit, create_run
 from flowcore.values import Instant, Json
 from flowcore.views.follow import catch_up
 from flowcore.views.status import StatusView
-from flowcore_adapters.http.app import Route, Scope, create_app, routes
+from flowcore_adapters.http.app import create_app, routes
 from flowcore_adapters.http.guard import GuardSettings
 from flowcore_adapters.http.query import LONGEST_WAIT_S
+from flowcore_adapters.http.routing import Route, Scope
 from flowcore_adapters.http.view_cache import PAST_CAPACITY, ViewCache
 from flowcore_adapters.http.view_resource import GONE
 from flowcore_adapters.logs.memory import SharedMemoryEventLog

@@ -1,9 +1,7 @@
 """The WSGI application: every family a view of one event log, the guard in front."""
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import falcon
 
 from flowcore.ports import EventLog
@@ -12,6 +10,8 @@ from . import errors
 from .admission import Admission
 from .guard import Guard, GuardSettings
 from .health import HealthResource
+from .openapi import described
+from .routing import Route, Scope
 from .run_resources import DifferenceResource, EventsResource, ExplainResource
 from .shortcut import Shortcut
 from .view_cache import ViewCache
@@ -25,25 +25,6 @@ THREADS: Final = 16
 _ROUTED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 """The methods that a resource may have a responder for."""
 _NEVER_ROUTED: Final = "TRACE"
-
-
-class Scope(StrEnum):
-    """What a caller needs to be allowed to do; each includes those before it."""
-
-    OPEN = "open"
-    READ = "read"
-    OPERATE = "operate"
-    EXECUTE = "execute"
-    ADMIN = "admin"
-
-
-@attrs.frozen
-class Route:
-    """One path of the application; there is none without a scope."""
-
-    path: str
-    resource: object
-    scope: Scope
 
 
 class _Request(falcon.Request):
@@ -88,7 +69,7 @@ def create_app(
     application.req_options.keep_blank_qs_values = True
     application.req_options.auto_parse_qs_csv = False
     application.req_options.strip_url_path_trailing_slash = False
-    table = routes(log, threads=threads, own=own)
+    table = described(routes(log, threads=threads, own=own))
     for route in table:
         application.add_route(route.path, route.resource)
     views = {route.path: route.resource for route in table if isinstance(route.resource, ViewResource)}

@@ -5,6 +5,8 @@ import falcon
 from flowcore.errors import LogError
 from flowcore.ports import EventLog
 
+from .operations import OBJECT, Answer, operation
+
 
 class HealthResource:
     """For load balancers and supervisors; the only page that needs no token."""
@@ -13,6 +15,10 @@ class HealthResource:
         """Look at *log*."""
         self._log = log
 
+    @operation(
+        "Whether the server and its log answer",
+        answers={200: OBJECT, 503: Answer("The event log does not answer.", OBJECT)},
+    )
     def on_get(self, _request: falcon.Request, response: falcon.Response) -> None:
         """Answer 200 ``{"status": "ok"}``, or 503 when the log does not answer."""
         try:

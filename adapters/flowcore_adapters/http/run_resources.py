@@ -16,12 +16,65 @@ from flowcore.values import Json
 from flowcore.views.difference import difference
 from flowcore.views.explain import explain
 
+from .operations import POSITION, UNCHANGED, Parameter, operation
 from .query import read_query
 from .view_resource import has_etag
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
 """How many events a page may have."""
+
+
+_LIST: Final[Json] = {"type": "array", "items": {"type": "object"}}
+_EVENTS: Final[Json] = {
+    "type": "object",
+    "required": ["run_id", "events", "next"],
+    "properties": {
+        "run_id": {"type": "integer"},
+        "next": POSITION,
+        "events": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["position", "version", "epoch", "at", "type", "schema", "data"],
+                "properties": {
+                    "position": {"type": "integer", "minimum": 1},
+                    "version": {"type": "integer", "minimum": 1},
+                    "epoch": {"type": "integer", "minimum": 0},
+                    "at": {"type": "number"},
+                    "type": {"type": "string"},
+                    "schema": {"type": "integer"},
+                    "data": {"type": "object"},
+                },
+            },
+        },
+    },
+}
+_EXPLANATION: Final[Json] = {
+    "type": "object",
+    "required": ["run_id", "step", "status", "sentences", "attempts"],
+    "properties": {
+        "run_id": {"type": "integer"},
+        "step": {"type": "string"},
+        "status": {"type": "string"},
+        "sentences": {"type": "array", "items": {"type": "string"}},
+        "attempts": _LIST,
+    },
+}
+_DIFFERENCE: Final[Json] = {
+    "type": "object",
+    "required": ["equal", "first", "second", "flow", "states", "outputs", "timings", "parting"],
+    "properties": {
+        "equal": {"type": "boolean"},
+        "first": {"type": "integer"},
+        "second": {"type": "integer"},
+        "flow": _LIST,
+        "states": _LIST,
+        "outputs": _LIST,
+        "timings": _LIST,
+        "parting": {"type": ["object", "null"]},
+    },
+}
 
 
 class EventsResource:
@@ -31,6 +84,14 @@ class EventsResource:
         """Show the runs in *log*."""
         self._log = log
 
+    @operation(
+        "The events of a run, as they are stored",
+        query=(
+            Parameter("after", "Only what is past this position.", POSITION),
+            Parameter("limit", "How many.", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
+        ),
+        answers={200: _EVENTS, 304: UNCHANGED},
+    )
     def on_get(self, request: falcon.Request, response: falcon.Response, run_id: str) -> None:
         """Answer with a page, and where the next one begins."""
         number = _run(self._log, run_id)
@@ -49,6 +110,14 @@ class ExplainResource:
         """Explain the runs in *log*."""
         self._log = log
 
+    @operation(
+        "Why a step stands where it stands",
+        query=(
+            Parameter("step", "Its name, or an item of its list: `fetch/3`.", {"type": "string"}, required=True),
+            Parameter("at", "Why it stood so at this position.", POSITION),
+        ),
+        answers={200: _EXPLANATION, 304: UNCHANGED},
+    )
     def on_get(self, request: falcon.Request, response: falcon.Response, run_id: str) -> None:
         """Answer with the explanation."""
         number = _run(self._log, run_id)
@@ -69,6 +138,7 @@ class DifferenceResource:
         """Compare the runs in *log*."""
         self._log = log
 
+    @operation("What is different between two runs", answers={200: _DIFFERENCE, 304: UNCHANGED})
     def on_get(self, request: falcon.Request, response: falcon.Response, run_id: str, other: str) -> None:
         """Answer with the differences."""
         numbers = [_run(self._log, each) for each in (run_id, other)]

@@ -12,7 +12,8 @@ from flowcore.ids import RunId
 from flowcore.ports import EventLog
 
 from .admission import Admission
-from .query import LATEST, ViewQuery, read_query
+from .operations import OBJECT, POSITION, UNCHANGED, Answer, Parameter, operation
+from .query import LATEST, LONGEST_WAIT_S, ViewQuery, read_query
 from .view_cache import Headers, Page, ViewCache
 
 if TYPE_CHECKING:
@@ -41,6 +42,25 @@ class ViewResource:
         self._own = own
         self._latest: tuple[int, Page] | None = None
 
+    @operation(
+        "What a run shows, or the most recent one",
+        query=(
+            Parameter("run_id", "The run to show, in any spelling.", {"type": "string"}),
+            Parameter("at", "The run as it was when the log was at this position.", POSITION),
+            Parameter(
+                "after", "A position that the caller has seen: 304 unless something has happened since.", POSITION
+            ),
+            Parameter(
+                "wait", f"With `after`: for how many seconds to wait, {LONGEST_WAIT_S:g} at most.", {"type": "number"}
+            ),
+        ),
+        answers={
+            200: OBJECT,
+            304: UNCHANGED,
+            404: Answer("There is no such run, or there was none yet.", OBJECT),
+            503: Answer("Too many requests are waiting for news.", OBJECT),
+        },
+    )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Answer with the view, or with 304 when the caller has it."""
         query = read_query(request)
