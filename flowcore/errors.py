@@ -10,6 +10,7 @@
     │   └── FencedError                another owner has taken the run over
     ├── RunOwnedError                  another process drives the run
     ├── RunNotFoundError (LookupError) no run of that id in the log
+    ├── BatchNotFoundError (LookupError) no batch of that id in the log
     ├── SourceError                    a source that could not do its work: a failed attempt
     └── StoreError                     an artifact store that could not do its work
         ├── StoreConfigurationError (ValueError)  a store that is declared wrongly
@@ -161,6 +162,12 @@ class RunNotFoundError(FlowcoreError, LookupError):
     """No run of that id is in the log."""
 
     code = "run-not-found"
+
+
+class BatchNotFoundError(FlowcoreError, LookupError):
+    """No batch of that id is in the log."""
+
+    code = "batch-not-found"
 
 
 class SourceError(FlowcoreError):

@@ -6,7 +6,7 @@ comes with a single command.
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import attrs
 
@@ -18,10 +18,10 @@ from flowcore.errors import (
     RunNotFoundError,
     VersionConflictError,
 )
-from flowcore.ids import RunId
+from flowcore.ids import RunId, StreamId
 from flowcore.json_text import from_json, to_json
 from flowcore.model import Flow
-from flowcore.ports import Append, EventLog
+from flowcore.ports import AnyAppend, Append, EventLog
 from flowcore.run.commands import (
     Command,
     CreateRun,
@@ -138,6 +138,42 @@ def request(log: EventLog, run_id: RunId, command: Command) -> tuple[Event, ...]
     raise VersionConflictError(f"run {run_id} is changing too fast to be changed from outside")
 
 
+class Session(Protocol):
+    """What `commit` needs to know of a session: of a run, or of a batch (see `flowcore.batch_service`)."""
+
+    epoch: int
+
+    @property
+    def stream(self) -> StreamId:
+        """The stream that it appends to."""
+        ...
+
+    @property
+    def staged(self) -> Sequence[object]:
+        """The events that are decided and not yet committed."""
+        ...
+
+    def append(self) -> AnyAppend:
+        """Return what is staged, as it is to be appended."""
+        ...
+
+    def rebase(self, log: EventLog) -> None:
+        """Decide everything staged anew, on top of what others have appended in the meantime."""
+        ...
+
+    def refuse_unstorable(self, log: EventLog) -> bool:
+        """Decide everything staged anew, without what no log can hold; False if there is nothing of that kind."""
+        ...
+
+    def fence(self, log: EventLog) -> None:
+        """Give up what another owner has taken over."""
+        ...
+
+    def settle(self) -> None:
+        """Forget what was staged: it is committed."""
+        ...
+
+
 class RunSession:
     """A run as its driver holds it: the state, and what was decided since the last commit.
 
@@ -161,6 +197,11 @@ class RunSession:
         self.foreign: list[Event] = []
         self.fenced = False
         self._commands: list[Command] = []
+
+    @property
+    def stream(self) -> RunId:
+        """The stream."""
+        return self.run_id
 
     def execute(self, command: Command) -> tuple[Event, ...]:
         """Decide *command* and take its events into the state; after this, call `commit` before acting on them.
@@ -230,27 +271,39 @@ class RunSession:
             ),
         )
 
+    def drop(self, log: EventLog) -> None:
+        """Decide nothing of what is staged after all: the run stands where the log says."""
+        self.settle()
+        self.state = load(log, self.run_id)
+
     def settle(self) -> None:
         """Forget what was staged: it is committed."""
         self.staged = []
         self._commands = []
 
+    def append(self) -> Append:
+        """Return what is staged, as it is to be appended."""
+        return Append(self.run_id, self.state.version - len(self.staged), self.staged, self.epoch)
 
-def commit(log: EventLog, sessions: Iterable[RunSession]) -> tuple[tuple[RunSession, list[Event]], ...]:
-    """Append what *sessions* have staged, all in one go, and return it.
+
+def commit(
+    log: EventLog, sessions: Iterable[RunSession], beside: Iterable[Session] = ()
+) -> tuple[tuple[RunSession, list[Event]], ...]:
+    """Append what *sessions*, and others *beside* them, have staged, all in one go; return what the runs had.
 
     Somebody else's request may have come first to one of the streams: that session is rebased and all is tried again.
     A session whose run was taken over by another owner is fenced, and the others go on without it.
     """
-    busy = [session for session in sessions if session.staged]
+    # Those beside come first: when a batch may not start an item after all, neither does the item's run.
+    busy: list[Session] = [session for session in (*beside, *sessions) if session.staged]
     for _ in range(_ATTEMPTS):
         if not busy:
             return ()
         try:
-            log.append(*(_append(session) for session in busy))
+            log.append(*(session.append() for session in busy))
         except FencedError:
             for session in busy:
-                if session.epoch and log.ownership(session.run_id).epoch != session.epoch:
+                if session.epoch and log.ownership(session.stream).epoch != session.epoch:
                     session.fence(log)
         except EventFormatError:
             # One value that cannot be stored must not hold up all the others: what brought it has failed.
@@ -258,10 +311,10 @@ def commit(log: EventLog, sessions: Iterable[RunSession]) -> tuple[tuple[RunSess
                 raise
         except VersionConflictError:
             for session in busy:
-                if log.version(session.run_id) != session.state.version - len(session.staged):
+                if session.staged and log.version(session.stream) != session.append().expected_version:
                     session.rebase(log)
         else:
-            done = tuple((session, session.staged) for session in busy)
+            done = tuple((session, session.staged) for session in busy if isinstance(session, RunSession))
             for session in busy:
                 session.settle()
             return done
@@ -287,7 +340,3 @@ def _storable(command: Command) -> Command:
             retryable=False,
         )
     return command
-
-
-def _append(session: RunSession) -> Append:
-    return Append(session.run_id, session.state.version - len(session.staged), session.staged, session.epoch)

@@ -40,6 +40,10 @@ class BatchQueue:
             self._waiting[state.batch_id] = state
             heapq.heappush(self._heap, (-state.priority, state.batch_id))
 
+    def withdraw(self, batch_id: BatchId) -> None:
+        """Let a batch have no workers any more: it is driven by somebody else."""
+        self._waiting.pop(batch_id, None)
+
     def pending(self, free: int) -> tuple[Launch, ...]:
         """Return what may start on *free* workers: all of it of the one batch whose turn it is.
 
@@ -47,10 +51,10 @@ class BatchQueue:
         """
         while self._heap:
             _, batch_id = self._heap[0]
-            state = self._waiting[batch_id]
-            if not state.startable:
+            state = self._waiting.get(batch_id)
+            if state is None or not state.startable:
                 heapq.heappop(self._heap)
-                del self._waiting[batch_id]
+                self._waiting.pop(batch_id, None)
                 continue
             room = min(free, state.workers - state.counts[ItemStatus.RUNNING])
             return tuple(Launch(batch_id, item) for item in _queued(state, room))

@@ -237,6 +237,11 @@ class TestQueue:
         evolve(states[BatchId(10)], called_off())
         assert self.drain(queue, states, 4) == [(20, 1), (20, 2)]
 
+    def test_one_that_is_withdrawn_leaves_the_queue(self) -> None:
+        queue, states = self.queue(self.one(10), self.one(20))
+        queue.withdraw(BatchId(10))
+        assert self.drain(queue, states, 4) == [(20, 1), (20, 2)]
+
     def test_items_that_were_stopped_are_passed_over(self) -> None:
         queue, states = self.queue(self.one(10, count=4))
         for number in (1, 3):

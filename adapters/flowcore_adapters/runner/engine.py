@@ -13,17 +13,19 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Final
 
-from flowcore.errors import LogError
-from flowcore.ids import RunId
-from flowcore.ports import Clock, EventLog
+from flowcore.batch_service import BatchSession
+from flowcore.errors import BatchNotFoundError, LogError, RunNotFoundError
+from flowcore.ids import BatchId, RunId, item_run
+from flowcore.ports import Clock, EventLog, Requests
 from flowcore.run.commands import Command, StopRun
 from flowcore.service import RunSession
 from flowcore_adapters.collector import uncollected
 from flowcore_adapters.registry import Registry
 
 from .active import ActiveRun
-from .inbox import Adopt, Close, Item, Noticed, Request
-from .ownership import Watch, claim, this_program
+from .batches import DEFAULT_WORKERS, ActiveBatch
+from .inbox import Adopt, AdoptBatch, Close, Item, Noticed, Request
+from .ownership import LEASE_S, Watch, claim, gone_owner, this_program
 from .perform import Attempt, perform
 from .pool import WAKE_AFTER_S, WorkerPool
 from .telling import Listener, Teller
@@ -44,12 +46,14 @@ class Engine:
         clock: Clock,
         *,
         pool_size: int = DEFAULT_POOL,
+        batch_workers: int = DEFAULT_WORKERS,
         listener: Listener | None = None,
     ) -> None:
         """Drive runs of *log* with the sources of *registry*.
 
         Args:
             pool_size: How many blocking attempts may go on at once.
+            batch_workers: How many items of all batches may go on at once.
             listener: Told of events once they are committed, from one thread at a time; what it raises is logged.
         """
         self._log = log
@@ -60,7 +64,16 @@ class Engine:
         self._pool: WorkerPool[Attempt] = WorkerPool(pool_size, self._perform, self._relieve)
         self._owner = this_program()
         self._teller = Teller(listener)
-        self._turns = Turns(log, clock, self._owner, self._pool, rouse=self._rouse, teller=self._teller)
+        self._turns = Turns(
+            log,
+            registry,
+            clock,
+            self._owner,
+            self._pool,
+            rouse=self._rouse,
+            teller=self._teller,
+            batch_workers=batch_workers,
+        )
         self._asleep_until = inf
         self._thread: Thread | None = None
         self._closing = False
@@ -92,6 +105,37 @@ class Engine:
         self._inbox.put(Adopt(run))
         return run.ended
 
+    def adopt_batch(self, batch_id: BatchId) -> Flag:
+        """Drive a batch that is in the log, and return what is set when it is driven no more (see `adopt`).
+
+        Its items start as workers are free; those that another program had started are gone on with.
+
+        Raises:
+            BatchNotFoundError: There is no such batch.
+            RunOwnedError: Another program drives it.
+            LogError: The engine is closed, or a fault has ended it.
+        """
+        if self._closing:
+            self.check()
+            raise LogError("the engine is closed")
+        over = gone_owner(self._log, batch_id)
+        try:
+            epoch = claim(self._log, batch_id, self._owner, self._clock)
+        except RunNotFoundError as error:
+            raise BatchNotFoundError(f"no batch {batch_id} in this log") from error
+        try:
+            session = BatchSession(self._log, batch_id, epoch)
+            items = session.state.unended()
+            run_ids = [item_run(batch_id, item) for item in items]
+            now = self._clock.now()
+            epochs = self._log.claim_all(run_ids, self._owner, now=now, ttl_s=LEASE_S, over=over)
+            batch = ActiveBatch(session, dict(zip(items, epochs, strict=True)))
+        except BaseException:
+            self._log.release(self._owner, batch_id)
+            raise
+        self._inbox.put(AdoptBatch(batch))
+        return batch.ended
+
     def request(self, run_id: RunId, command: Command) -> None:
         """Have *command* decided by the loop; a run that cannot do it now lets it pass."""
         self._inbox.put(Request(run_id, command))
@@ -113,10 +157,15 @@ class Engine:
             raise self._turns.fault
 
     def close(self, *, stop: bool = False, timeout_s: float = GRACE_S) -> None:
-        """End the loop; with *stop* its runs are stopped first. Attempts that are left in the air are cancelled."""
+        """End the loop; with *stop* its runs are stopped first. Attempts that are left in the air are cancelled.
+
+        Batches are left as they are, with their items: whoever drives them next goes on with them.
+        """
+        with self._lead:
+            self._turns.batches.close()
         if stop:
             with self._lead:
-                runs = tuple(self._turns.runs.values())
+                runs = tuple(run for run in self._turns.runs.values() if run.session.state.batch is None)
             for run in runs:
                 self.request(run.run_id, StopRun(at=self._clock.now(), reason="the program ends"))
             for run in runs:
@@ -138,13 +187,15 @@ class Engine:
         self._teller.close()
         with suppress(LogError):
             # Whoever goes on with them need not wait.
-            self._log.release(self._owner, *self._turns.runs, *self._turns.left)
+            self._log.release(self._owner, *self._turns.runs, *self._turns.left, *self._turns.batches.held())
 
     def _refuse(self, items: Iterable[Item]) -> None:
         """Tell whoever waits for a run that came too late that it is not driven."""
         for item in items:
             if isinstance(item, Adopt):
                 self._teller.over(item.run.ended)
+            elif isinstance(item, AdoptBatch):
+                self._teller.over(item.batch.ended)
 
     def _let_go(self) -> None:
         """Tell whoever waits for a run that it is driven no more."""
@@ -153,9 +204,11 @@ class Engine:
                 self._refuse([self._inbox.get_nowait()])
         for run in tuple(self._turns.runs.values()):
             self._teller.over(run.ended)
+        for ended in self._turns.batches.flags():
+            self._teller.over(ended)
 
-    def _notice(self, run_ids: Iterable[RunId]) -> None:
-        self._inbox.put(Noticed(tuple(run_ids)))
+    def _notice(self, found: Requests) -> None:
+        self._inbox.put(Noticed(found.run_ids, found.batch_ids))
 
     def _perform(self, attempt: Attempt) -> None:
         """Make *attempt*, in a thread of the pool."""
@@ -218,7 +271,7 @@ class Engine:
         # From here on whoever leaves something behind rouses this thread; what was left before is seen below.
         self._asleep_until = inf
         moment = self._asleep_until = self._turns.next_moment
-        if self._turns.touched:
+        if self._turns.restless:
             return 0.0
         if self._turns.reports or self._pool.waiting:
             self._asleep_until = 0.0
@@ -238,7 +291,10 @@ class Engine:
                     self._turns.apply(run_id, command)
                 case Adopt(run=run):
                     self._turns.adopt(run)
-                case Noticed(run_ids=run_ids):
+                case AdoptBatch(batch=batch):
+                    self._turns.batches.adopt(batch)
+                case Noticed(run_ids=run_ids, batch_ids=batch_ids):
+                    self._turns.batches.refresh(batch_ids)
                     self._turns.refresh(run_ids)
                 case Close():
                     self._closing = True

@@ -4,10 +4,11 @@ from typing import TypeAlias
 
 import attrs
 
-from flowcore.ids import RunId
+from flowcore.ids import BatchId, RunId
 from flowcore.run.commands import Command
 
 from .active import ActiveRun
+from .batches import ActiveBatch
 
 
 @attrs.frozen
@@ -26,10 +27,18 @@ class Adopt:
 
 
 @attrs.frozen
+class AdoptBatch:
+    """A batch to drive."""
+
+    batch: ActiveBatch
+
+
+@attrs.frozen
 class Noticed:
-    """Somebody else has appended something for these runs."""
+    """Somebody else has appended something for these runs and batches."""
 
     run_ids: tuple[RunId, ...]
+    batch_ids: tuple[BatchId, ...] = ()
 
 
 @attrs.frozen
@@ -37,5 +46,5 @@ class Close:
     """The end of the loop."""
 
 
-Item: TypeAlias = Request | Adopt | Noticed | Close | None
+Item: TypeAlias = Request | Adopt | AdoptBatch | Noticed | Close | None
 """What comes from outside; None only rouses the loop's thread."""

@@ -9,7 +9,7 @@ import os
 import socket
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event as Flag
@@ -17,8 +17,8 @@ from threading import Thread
 from typing import Final
 
 from flowcore.errors import LogError
-from flowcore.ids import RunId
-from flowcore.ports import Clock, EventLog, Owner
+from flowcore.ids import RunId, StreamId
+from flowcore.ports import Clock, EventLog, Owner, Requests
 from flowcore.run.commands import ResumeRun, Settle
 from flowcore.service import RunSession, commit
 
@@ -55,19 +55,23 @@ def is_gone(owner: Owner) -> bool:
     return False
 
 
-def claim(log: EventLog, run_id: RunId, owner: Owner, clock: Clock) -> int:
+def claim(log: EventLog, run_id: StreamId, owner: Owner, clock: Clock) -> int:
     """Make *owner* the one who drives *run_id*, also after one that is seen to be gone; return the epoch.
 
     Raises:
         RunOwnedError: Somebody else drives it.
         RunNotFoundError: There is no such run.
     """
+    return log.claim(run_id, owner, now=clock.now(), ttl_s=LEASE_S, over=gone_owner(log, run_id))
+
+
+def gone_owner(log: EventLog, run_id: StreamId) -> str | None:
+    """Return the id of the owner of *run_id* if that is seen to be gone, else None."""
     before = log.ownership(run_id).owner
-    over = before.id if before is not None and is_gone(before) else None
-    return log.claim(run_id, owner, now=clock.now(), ttl_s=LEASE_S, over=over)
+    return before.id if before is not None and is_gone(before) else None
 
 
-def is_driven(log: EventLog, run_id: RunId, clock: Clock) -> bool:
+def is_driven(log: EventLog, run_id: StreamId, clock: Clock) -> bool:
     """Return whether a program drives *run_id*, as far as can be seen from here."""
     ownership = log.ownership(run_id)
     return ownership.held(clock.now()) and ownership.owner is not None and not is_gone(ownership.owner)
@@ -110,10 +114,10 @@ class Watch:
         owner: Owner,
         clock: Clock,
         *,
-        notice: Callable[[Iterable[RunId]], None],
-        left: deque[RunId],
+        notice: Callable[[Requests], None],
+        left: deque[StreamId],
     ) -> None:
-        """Call *notice* with the runs for which somebody else has appended something; release those in *left*."""
+        """Call *notice* with that for which somebody else has appended something; release what is in *left*."""
         self._log = log
         self._owner = owner
         self._clock = clock
@@ -150,8 +154,8 @@ class Watch:
                 self._over.wait(1.0)
                 continue
             self._position = found.position
-            if found.run_ids:
-                self._notice(found.run_ids)
+            if found:
+                self._notice(found)
             elif self._clock.monotonic() - began < _LOOK_S / 2:
                 # A log that answers at once is asked again after a while.
                 self._over.wait(_LOOK_S / 4)

@@ -16,15 +16,18 @@ from math import inf
 from typing import Final, TypeAlias
 
 from flowcore.errors import CommandRejectedError, FencedError
-from flowcore.ids import InstanceId, RunId
+from flowcore.ids import InstanceId, RunId, StreamId
 from flowcore.ports import Clock, EventLog, Owner
 from flowcore.run.commands import Command, ReportFailure, ReportSuccess, ResumeRun, Settle, StartAttempt, StartRun
 from flowcore.run.effects import Cancel, Consequences, Effect, Perform, Resolve, pending, wake_at
 from flowcore.run.events import Event
+from flowcore.run.machine import RunStatus
 from flowcore.service import commit
 from flowcore.values import Instant
+from flowcore_adapters.registry import Registry
 
 from .active import ActiveRun
+from .batches import DEFAULT_WORKERS, Batches
 from .perform import Attempt, look_at_guard, perform
 from .pool import WorkerPool
 from .telling import Teller
@@ -43,6 +46,7 @@ class Turns:
 
     Attributes:
         runs: Those that are driven.
+        batches: The batches that are driven; their items are among the runs once they have started.
         reports: What attempts have come to; any thread may leave one here.
         touched: The runs to look at in the next turn.
         left: Those that are driven no more and still to be released.
@@ -53,18 +57,20 @@ class Turns:
     def __init__(
         self,
         log: EventLog,
+        registry: Registry,
         clock: Clock,
         owner: Owner,
         pool: WorkerPool[Attempt],
         *,
         rouse: Callable[[float], None],
         teller: Teller,
+        batch_workers: int = DEFAULT_WORKERS,
     ) -> None:
         """Append to *log* as *owner*; *rouse* is told of moments at which there must be a turn."""
         self.runs: dict[RunId, ActiveRun] = {}
         self.reports: deque[Report] = deque()
         self.touched: dict[RunId, ActiveRun] = {}
-        self.left: deque[RunId] = deque()
+        self.left: deque[StreamId] = deque()
         self.fault: Exception | None = None
         self._log = log
         self._clock = clock
@@ -72,6 +78,16 @@ class Turns:
         self._pool = pool
         self._rouse = rouse
         self._teller = teller
+        self.batches = Batches(
+            log,
+            registry,
+            clock,
+            owner,
+            size=batch_workers,
+            start=self._start_item,
+            left=self.left,
+            over=teller.over,
+        )
         self._fenced: dict[RunId, ActiveRun] = {}
         self._starved: dict[RunId, ActiveRun] = {}
         # On the monotonic clock: that of the day may be put back.
@@ -102,11 +118,20 @@ class Turns:
             if not run.busy:
                 del self._fenced[attempt.run_id]
 
+    @property
+    def restless(self) -> bool:
+        """Whether there must be another turn at once."""
+        return bool(self.touched) or self.batches.restless
+
     def adopt(self, run: ActiveRun) -> None:
         """Drive *run* from here on."""
-        self.runs[run.run_id] = run
         # What was asked before the run was driven from here has not been noticed.
         run.session.refresh(self._log)
+        self._start_item(run)
+
+    def _start_item(self, run: ActiveRun) -> None:
+        """Drive *run*, which has been folded in this turn."""
+        self.runs[run.run_id] = run
         now = self._clock.now()
         run.session.execute(ResumeRun(owner=self._owner.name, epoch=run.session.epoch, at=now))
         run.session.execute(StartRun(at=now))
@@ -123,32 +148,45 @@ class Turns:
 
     def refresh(self, run_ids: Iterable[RunId]) -> None:
         """Take in what others have appended to *run_ids*."""
+        others: list[RunId] = []
         for run_id in run_ids:
             run = self.runs.get(run_id)
             if run is not None:
                 run.session.refresh(self._log)
                 self.touched[run_id] = run
+            else:
+                others.append(run_id)
+        self.batches.noticed(others)
 
     def turn(self) -> None:
         """Draw all consequences of what was taken in, commit them, and act on them."""
         self._expire()
         self._wake()
+        self.batches.advance()
         busy = tuple(self.touched.values())
         self.touched.clear()
         for run in busy:
             self._advance(run)
             self._set_alarm(run)
-        committed = {session.run_id: events for session, events in commit(self._log, [run.session for run in busy])}
+        beside = self.batches.staged()
+        done = commit(self._log, [run.session for run in busy], beside)
+        committed = {session.run_id: events for session, events in done}
+        self.batches.committed()
         for run in busy:
             if run.session.fenced:
                 self._hand_over(run)
+                continue
+            if run.session.state.status is RunStatus.QUEUED:
+                self._forget(run)
                 continue
             self._hear(run, committed.get(run.run_id, ()))
             self._dispatch(run)
             if run.session.state.ended:
                 self._leave(run)
-        self.next_moment = min(self._next_look, self._alarms[0][0]) if self._alarms else self._next_look
-        self._rouse(0.0 if self.touched else self.next_moment)
+        self.next_moment = min(self._next_look, self.batches.next_look)
+        if self._alarms:
+            self.next_moment = min(self.next_moment, self._alarms[0][0])
+        self._rouse(0.0 if self.restless else self.next_moment)
 
     def _hear(self, run: ActiveRun, events: Sequence[Event]) -> None:
         """Tell the listener of what has been appended to *run*: by others first, then from here."""
@@ -167,7 +205,17 @@ class Turns:
         self.touched.pop(run.run_id, None)
         self._starved.pop(run.run_id, None)
         self.left.append(run.run_id)
+        self.batches.ended(run)
         self._teller.over(run.ended)
+
+    def _forget(self, run: ActiveRun) -> None:
+        """Leave *run* in the queue: it is an item of a batch that was stopped just before it started."""
+        for attempt in run.take_outgoing():
+            run.land(attempt)
+            self._pool.finished()
+        del self.runs[run.run_id]
+        self.touched.pop(run.run_id, None)
+        self.batches.dropped(run)
 
     def _hand_over(self, run: ActiveRun) -> None:
         """Leave *run* to the program that has taken it over; only its late reports concern this one still."""
