@@ -314,7 +314,7 @@ def test_an_allowed_site_may_ask_before_it_calls() -> None:
     headers = {"Origin": "https://ui.example.com", "Access-Control-Request-Method": "POST"}
     answer = call(Guard(inner, FRIENDLY), method="OPTIONS", headers=headers)
     assert (answer.status, inner.reached) == (204, False)
-    assert answer.headers["access-control-allow-methods"] == "GET, POST, DELETE"
+    assert answer.headers["access-control-allow-methods"] == "GET, POST, PUT, DELETE"
     assert "authorization" in answer.headers["access-control-allow-headers"]
 
 

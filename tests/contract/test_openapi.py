@@ -6,16 +6,21 @@ from typing import Final
 import pytest
 from jsonschema import Draft202012Validator
 
-from flowcore.testing import MemoryEventLog
+from flowcore.testing import ManualClock, MemoryEventLog
+from flowcore_adapters.artifacts.signed_urls import UrlSigner
+from flowcore_adapters.artifacts.url_keys import new_keys, parse_keys
 from flowcore_adapters.http.app import create_app, routes
 from flowcore_adapters.http.openapi import described
 from flowcore_adapters.http.operations import operations
 from flowcore_adapters.http.routing import Route
+from flowcore_adapters.http.uploads import Uploads
 from tests.contract.wsgi_client import call
+from tests.upload_server import NoStores
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 LOG: Final = MemoryEventLog()
-ROUTES: Final = described(routes(LOG))
+UPLOADS: Final = Uploads(signer=UrlSigner(parse_keys(new_keys(), "here"), ManualClock().now), stores=NoStores())
+ROUTES: Final = described(routes(LOG, uploads=UPLOADS))
 OPERATIONS: Final = [(route, method) for route in ROUTES for method in operations(route.resource)]
 
 
@@ -42,7 +47,7 @@ def test_schemas_are_schemas(route: Route, method: str) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
 def test_what_is_not_described_is_not_allowed(route: Route) -> None:
-    application = create_app(LOG)
+    application = create_app(LOG, uploads=UPLOADS)
     for method in METHODS:
         if method not in operations(route.resource):
             answer = call(application, route.path.replace("{", "").replace("}", ""), method=method.upper())
@@ -50,11 +55,11 @@ def test_what_is_not_described_is_not_allowed(route: Route) -> None:
 
 
 def test_the_document() -> None:
-    answer = call(create_app(LOG), "/openapi.json")
+    answer = call(create_app(LOG, uploads=UPLOADS), "/openapi.json")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     document = answer.document
     assert document["openapi"] == "3.1.0"
-    assert set(document["paths"]) == {route.path for route in ROUTES}
+    assert set(document["paths"]) == {route.path.replace(":path", "") for route in ROUTES}
     assert document["paths"]["/api/runs/{run_id}/explain"] == {
         "parameters": [
             {
@@ -90,4 +95,4 @@ def test_the_document() -> None:
     }
     responses = document["paths"]["/api/runs/{run_id}/explain"]["get"]["responses"]
     assert set(responses) == {"200", "304", "400", "401", "403", "404", "413", "415", "421"}
-    assert call(create_app(LOG), "/openapi.json", method="HEAD").body == b""
+    assert call(create_app(LOG, uploads=UPLOADS), "/openapi.json", method="HEAD").body == b""

@@ -6,10 +6,14 @@ import pytest
 from click import Group
 
 from flowcore.documents.flow_document import STEP_KEYS, TOP_KEYS
-from flowcore.testing import MemoryEventLog
+from flowcore.testing import ManualClock, MemoryEventLog
+from flowcore_adapters.artifacts.signed_urls import UrlSigner
+from flowcore_adapters.artifacts.url_keys import new_keys, parse_keys
 from flowcore_adapters.http.app import routes
+from flowcore_adapters.http.uploads import Uploads
 from flowcore_adapters.registry import load_registry
 from flowcore_cli.main import main
+from tests.upload_server import NoStores
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -30,7 +34,13 @@ def test_every_command_is_documented(command: str) -> None:
     assert f"## `{command}" in page("cli.md") or f"flowcore-cli {command}" in page("cli.md")
 
 
-@pytest.mark.parametrize("path", [route.path for route in routes(MemoryEventLog())])
+def paths() -> list[str]:
+    """Return every path that a server can have."""
+    uploads = Uploads(signer=UrlSigner(parse_keys(new_keys(), "here"), ManualClock().now), stores=NoStores())
+    return [route.path for route in routes(MemoryEventLog(), uploads=uploads)]
+
+
+@pytest.mark.parametrize("path", paths())
 def test_every_endpoint_is_documented(path: str) -> None:
     assert path in page("http-api.md")
 

@@ -39,3 +39,8 @@ class Options(TypedDict, total=False):
     sockets: Sequence[socket]
     channel_request_lookahead: int
     server_name: str
+
+class Adjustments:
+    """The settings of a server."""
+
+    max_request_body_size: int

@@ -1,12 +1,11 @@
+from .parser import HTTPRequestParser
+
 class ThreadedTaskDispatcher:
     stop_count: int
     active_count: int
     threads: set[int]
     def set_thread_count(self, count: int) -> None: ...
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool: ...
-
-class HTTPRequestParser:
-    headers: dict[str, str]
 
 class WSGITask:
     status: str

@@ -6,6 +6,7 @@ else is the rest of a program that died, and goes.
 
 import fcntl
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from secrets import token_hex
 from typing import Final
@@ -14,32 +15,59 @@ from flowcore.errors import ObjectExistsError, ObjectNameError
 
 DIRECTORY: Final = ".incoming"
 """A name that no object can have."""
+_CHUNK: Final = 256 * 1024
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class IncomingFile:
-    """A file that is being written; `publish` it, and `close` it in any case."""
+    """A file that is being written; `publish` it, and `close` it in any case.
+
+    Attributes:
+        size: How many bytes are in it.
+    """
 
     def __init__(self, directory: int) -> None:
-        """Make one in the descriptor *directory*, which stays open."""
-        self._directory = directory
-        while True:
-            self._name = token_hex(16)
-            self._descriptor = os.open(self._name, _CREATE, mode=0o600, dir_fd=directory)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            if os.fstat(self._descriptor).st_nlink:
-                return
-            # Somebody who clears up came between the two.
-            os.close(self._descriptor)
+        """Make one in the descriptor *directory*."""
+        self.size = 0
+        self._failure: OSError | None = None
+        self._directory = os.dup(directory)
+        try:
+            self._name, self._descriptor = _make(self._directory)
+        except BaseException:
+            os.close(self._directory)
+            raise
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """Write the next bytes."""
         left = memoryview(chunk)
         while left:
-            left = left[os.write(self._descriptor, left) :]
+            written = os.write(self._descriptor, left)
+            self.size += written
+            left = left[written:]
+
+    def take(self, chunk: bytes | memoryview) -> None:
+        """Write the next bytes for somebody who cannot be told what goes wrong: `finish` will tell it."""
+        if self._failure is None:
+            try:
+                self.write(chunk)
+            except OSError as error:
+                self._failure = error
+
+    def read(self, start: int, length: int) -> bytes:
+        """Return at most *length* bytes from *start* on."""
+        return os.pread(self._descriptor, length, start)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return what is in it."""
+        start = 0
+        while piece := self.read(start, _CHUNK):
+            start += len(piece)
+            yield piece
 
     def finish(self) -> os.stat_result:
         """See that everything is on the disk, and return what became of it."""
+        if self._failure is not None:
+            raise self._failure
         os.fsync(self._descriptor)
         return os.fstat(self._descriptor)
 
@@ -64,10 +92,25 @@ class IncomingFile:
         os.fsync(directory)
 
     def close(self) -> None:
-        """Let go of it; what was not published is gone."""
+        """Let go of it; what was not published is gone. May be called again."""
+        if self._descriptor < 0:
+            return
         with suppress(FileNotFoundError):
             os.unlink(self._name, dir_fd=self._directory)
         os.close(self._descriptor)
+        os.close(self._directory)
+        self._descriptor = -1
+
+
+def _make(directory: int) -> tuple[str, int]:
+    while True:
+        name = token_hex(16)
+        descriptor = os.open(name, _CREATE, mode=0o600, dir_fd=directory)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return name, descriptor
+        # Somebody who clears up came between the two.
+        os.close(descriptor)
 
 
 def clear_abandoned(directory: int) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from flowcore.errors import ObjectNotFoundError, StoreError
+from flowcore.errors import ObjectNotFoundError, ObjectTooLargeError, StoreError
 from flowcore.stores import ObjectReader, StoredObject, check_object_name
 from flowcore.values import Instant
 
@@ -62,37 +62,40 @@ class LocalArtifactStore:
         self._path = os.fspath(directory)
         with self._trouble():
             Path(self._path).mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._incoming() as incoming:
+            with self._directory([DIRECTORY], make=True) as incoming:
                 clear_abandoned(incoming)
 
     def put(
         self, name: str, chunks: Iterable[bytes], *, max_bytes: int | None = None, create: bool = False
     ) -> StoredObject:
         """Keep *chunks*; what is acknowledged is on the disk."""
-        *directories, file = check_object_name(name).split("/")
-        with self._new(name) as new:
+        check_object_name(name)
+        if isinstance(chunks, IncomingFile):
+            # It was received here, see `receive`.
+            if max_bytes is not None and chunks.size > max_bytes:
+                raise ObjectTooLargeError(f"the object is larger than {max_bytes} bytes")
+            return self._finish(name, chunks, create=create)
+        new = self.receive()
+        try:
             # What the sender raises is the sender's: only what is ours is translated.
             for chunk in capped(chunks, max_bytes):
                 with self._trouble(name):
                     new.write(chunk)
-            with self._trouble(name):
-                found = new.finish()
-                self._publish(new, directories, file, create=create)
-        return _stored(name, found)
-
-    @contextmanager
-    def _new(self, name: str) -> Generator[IncomingFile]:
-        with self._trouble(name), self._incoming() as incoming:
-            directory = os.dup(incoming)
-        try:
-            with self._trouble(name):
-                new = IncomingFile(directory)
-            try:
-                yield new
-            finally:
-                new.close()
+            return self._finish(name, new, create=create)
         finally:
-            os.close(directory)
+            new.close()
+
+    def receive(self) -> IncomingFile:
+        """Return a file to write an object to that has no name yet; `put` takes it as it is. `close` it in any case."""
+        with self._trouble(), self._directory([DIRECTORY], make=True) as incoming:
+            return IncomingFile(incoming)
+
+    def _finish(self, name: str, new: IncomingFile, *, create: bool) -> StoredObject:
+        *directories, file = name.split("/")
+        with self._trouble(name):
+            found = new.finish()
+            self._publish(new, directories, file, create=create)
+        return _stored(name, found)
 
     def _publish(self, new: IncomingFile, directories: list[str], file: str, *, create: bool) -> None:
         for remaining in reversed(range(_PUBLISHING)):
@@ -177,11 +180,6 @@ class LocalArtifactStore:
             yield directory
         finally:
             os.close(directory)
-
-    @contextmanager
-    def _incoming(self) -> Generator[int]:
-        with self._directory([DIRECTORY], make=True) as incoming:
-            yield incoming
 
     @contextmanager
     def _trouble(self, name: str = "") -> Generator[None]:

@@ -14,6 +14,8 @@ from .openapi import described
 from .routing import Route, Scope
 from .run_resources import DifferenceResource, EventsResource, ExplainResource
 from .shortcut import Shortcut
+from .uploads import PATH as UPLOAD_PATH
+from .uploads import UploadResource, Uploads
 from .view_cache import ViewCache
 from .view_resource import OwnRun, ViewResource
 
@@ -36,8 +38,10 @@ class _Request(falcon.Request):
             self.method = _NEVER_ROUTED
 
 
-def routes(log: EventLog, *, threads: int = THREADS, own: OwnRun | None = None) -> tuple[Route, ...]:
-    """Return everything that can be asked of *log*."""
+def routes(
+    log: EventLog, *, threads: int = THREADS, own: OwnRun | None = None, uploads: Uploads | None = None
+) -> tuple[Route, ...]:
+    """Return everything that can be asked of *log*, and what can be put and fetched when there are *uploads*."""
     cache = ViewCache(log)
     admission = Admission(threads)
     status = ViewResource(log, cache, admission, "status", empty=b'{"status":"no-runner"}', own=own)
@@ -49,11 +53,17 @@ def routes(log: EventLog, *, threads: int = THREADS, own: OwnRun | None = None) 
         Route("/api/runs/{run_id}/events", EventsResource(log), Scope.READ),
         Route("/api/runs/{run_id}/explain", ExplainResource(log), Scope.READ),
         Route("/api/runs/{run_id}/diff/{other}", DifferenceResource(log), Scope.READ),
+        *(() if uploads is None else (Route(UPLOAD_PATH, UploadResource(uploads), Scope.SIGNED),)),
     )
 
 
 def create_app(
-    log: EventLog, *, guard: GuardSettings | None = None, threads: int = THREADS, own: OwnRun | None = None
+    log: EventLog,
+    *,
+    guard: GuardSettings | None = None,
+    threads: int = THREADS,
+    own: OwnRun | None = None,
+    uploads: Uploads | None = None,
 ) -> "WSGIApplication":
     """Return the application over *log*.
 
@@ -62,6 +72,7 @@ def create_app(
         guard: What the guard lets through; only local names without a token when None.
         threads: How many threads the server has; without more than four, no request may wait for news.
         own: The one run that "the most recent run" means, whatever else is recorded: for a server beside a run.
+        uploads: The stores whose objects are put and fetched here; None for none.
     """
     application = falcon.App(request_type=_Request)
     errors.install(application)
@@ -69,8 +80,9 @@ def create_app(
     application.req_options.keep_blank_qs_values = True
     application.req_options.auto_parse_qs_csv = False
     application.req_options.strip_url_path_trailing_slash = False
-    table = described(routes(log, threads=threads, own=own))
+    table = described(routes(log, threads=threads, own=own, uploads=uploads))
     for route in table:
         application.add_route(route.path, route.resource)
     views = {route.path: route.resource for route in table if isinstance(route.resource, ViewResource)}
-    return Guard(Shortcut(application, views), guard or GuardSettings())
+    signed = None if uploads is None else uploads.signed
+    return Guard(Shortcut(application, views), guard or GuardSettings(), signed)

@@ -11,7 +11,15 @@ from flowcore.errors import EventFormatError, FlowcoreError, LogError
 from .request_body import BodyTooLargeError
 
 _LOG: Final = logging.getLogger("flowcore.http")
-_STATUSES: Final = {"run-not-found": falcon.HTTP_404, "version-conflict": falcon.HTTP_409}
+_STATUSES: Final = {
+    "run-not-found": falcon.HTTP_404,
+    "version-conflict": falcon.HTTP_409,
+    "artifact-not-awaited": falcon.HTTP_409,
+    "object-exists": falcon.HTTP_409,
+    "object-name": falcon.HTTP_409,
+    "object-not-found": falcon.HTTP_404,
+    "object-too-large": falcon.HTTP_413,
+}
 """HTTP statuses by the code of the error; what is not named is a fault of ours."""
 _RequestT = TypeVar("_RequestT", bound=falcon.Request)
 

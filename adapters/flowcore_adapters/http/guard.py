@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from flowcore_adapters.artifacts.signed_urls import PREFIX as UPLOADS
+
 from .authority import origin_of, same_authority, split_host
 from .request_body import CountedBody
 
@@ -36,6 +38,11 @@ _HEADERS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'"),
 )
+_UPLOAD_HEADERS: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
+)
+"""What stands under signed URLs are other people's bytes, and no part of our pages."""
 
 
 @attrs.frozen(kw_only=True)
@@ -72,9 +79,22 @@ class _RefusedError(Exception):
 class Guard:
     """Lets requests through to an application, or answers them itself."""
 
-    def __init__(self, application: "WSGIApplication", settings: GuardSettings) -> None:
-        """Stand in front of *application*."""
+    def __init__(
+        self,
+        application: "WSGIApplication",
+        settings: GuardSettings,
+        signed: "Callable[[WSGIEnvironment], bool] | None" = None,
+    ) -> None:
+        """Stand in front of *application*.
+
+        Args:
+            application: What answers.
+            settings: What passes.
+            signed: Tells whether the URL of a request carries a good signature of ours: then no token is asked for.
+                None where there are no such URLs.
+        """
         self._application = application
+        self._signed = signed
         self._settings = settings
         self._hosts = (_LOCAL | {_bracketed(settings.host)}) - _NAMELESS
         allowed = [split_host(_bracketed(host)) for host in settings.allow_hosts]
@@ -82,15 +102,18 @@ class Guard:
         self._allowed_origins = frozenset(origin.lower().rstrip("/") for origin in settings.allow_origins)
         self._token = None if settings.token is None else settings.token.encode()
         # Caches must not hand an answer to one origin on to another.
-        self._headers = (*_HEADERS, ("Vary", "Origin")) if self._allowed_origins else _HEADERS
+        vary = (("Vary", "Origin"),) if self._allowed_origins else ()
+        self._headers = (*_HEADERS, *vary)
+        self._upload_headers = (*_UPLOAD_HEADERS, *vary)
         self._good: dict[str, str] = {}
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
-        extra = self._headers
+        upload = self._signed is not None and environ.get("PATH_INFO", "").startswith(UPLOADS)
+        extra = self._upload_headers if upload else self._headers
         leave: tuple[tuple[str, str], ...] = ()
         try:
-            origin = self._check(environ)
+            origin = self._check(environ, upload=upload)
         except _RefusedError as refusal:
             length = ("Content-Length", str(len(refusal.body)))
             headers = [*extra, *refusal.headers, ("Content-Type", "application/json"), length]
@@ -115,8 +138,11 @@ class Guard:
 
         return self._application(environ, start)
 
-    def _check(self, environ: "WSGIEnvironment") -> str | None:
+    def _check(self, environ: "WSGIEnvironment", *, upload: bool) -> str | None:
         """Return the foreign origin that the request is allowed to come from, or None.
+
+        The bodies of uploads are the business of the URLs that allow them: they are of any type, and have a size cap of
+        their own.
 
         Raises:
             _RefusedError: It does not pass.
@@ -126,14 +152,14 @@ class Guard:
         if self._good.get(host) != port:
             self._check_host(host, port)
         if environ.get("PATH_INFO") != _OPEN_PATH:
-            if self._token is not None:
+            if self._token is not None and not (upload and self._signed is not None and self._signed(environ)):
                 self._check_token(environ.get("HTTP_AUTHORIZATION", ""), self._token)
             if self._settings.local_only:
                 _check_local(environ.get("REMOTE_ADDR", ""))
         origin = None
         if "HTTP_ORIGIN" in environ or "HTTP_REFERER" in environ or "HTTP_SEC_FETCH_SITE" in environ:
             origin = self._check_origin(environ, host)
-        if (
+        if not upload and (
             environ["REQUEST_METHOD"] not in _SAFE
             or environ.get("CONTENT_LENGTH")
             or "HTTP_TRANSFER_ENCODING" in environ
@@ -219,7 +245,7 @@ def _check_local(address: str) -> None:
 def _cors(origin: str) -> tuple[tuple[str, str], ...]:
     return (
         ("Access-Control-Allow-Origin", origin),
-        ("Access-Control-Allow-Methods", "GET, POST, DELETE"),
+        ("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE"),
         ("Access-Control-Allow-Headers", "authorization, content-type, if-none-match"),
         ("Access-Control-Expose-Headers", "etag, x-flowcore-run-id"),
     )

@@ -117,7 +117,7 @@ def _operation(route: Route, found: Operation) -> dict[str, Json]:
             "required": found.body_required,
             "content": {"application/json": {"schema": found.body}},
         }
-    if route.scope is not Scope.OPEN:
+    if route.scope not in {Scope.OPEN, Scope.SIGNED}:
         # Without a token, a server of this machine answers this machine.
         document["security"] = [{"token": []}, {}]
     return document

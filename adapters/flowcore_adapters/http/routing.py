@@ -9,6 +9,8 @@ class Scope(StrEnum):
     """What a caller needs to be allowed to do; each includes those before it."""
 
     OPEN = "open"
+    SIGNED = "signed"
+    """Nothing but a good signature in the URL, which allows one thing with one object."""
     READ = "read"
     OPERATE = "operate"
     EXECUTE = "execute"

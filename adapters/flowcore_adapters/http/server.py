@@ -17,6 +17,8 @@ from flowcore.errors import FlowcoreError
 from .app import THREADS
 from .channel import Channel
 from .guard import MAX_BODY, SHORTEST_TOKEN
+from .upload_channel import upload_channel
+from .uploads import Uploads
 from .view_resource import GONE
 
 if TYPE_CHECKING:
@@ -123,6 +125,7 @@ def serve_in_thread(
     token: str | None = None,
     insecure: bool = False,
     threads: int = THREADS,
+    uploads: Uploads | None = None,
 ) -> ServerHandle:
     """Serve *application* and return at once.
 
@@ -133,6 +136,7 @@ def serve_in_thread(
         token: The token that the application's guard asks for, if any.
         insecure: True to bind to other addresses than loopback without a token all the same.
         threads: How many requests are answered at once.
+        uploads: What allows uploads, which may be larger than other bodies; None for none.
 
     Raises:
         ServerError: The port is taken, the address is not ours, or it would be open to everybody.
@@ -167,7 +171,7 @@ def serve_in_thread(
     )
     if isinstance(server, waitress.server.MultiSocketServer):
         raise TypeError("one socket makes one server")
-    server.channel_class = Channel
+    server.channel_class = Channel if uploads is None else upload_channel(uploads)
     return ServerHandle(server, sockets, address, stopping)
 
 
