@@ -20,7 +20,7 @@ from .artifacts import Artifact, ArtifactPort, Resources, Store, Well
 from .batch.events import BatchEvent, BatchItem
 from .errors import EventFormatError
 from .maker import maker
-from .model import Breakpoints, Flow, Output, RetryPolicy, Secret, Source, Step
+from .model import Breakpoints, Flow, Loop, Output, RetryPolicy, Secret, Source, Step
 from .run.events import AttemptStarted, AttemptSucceeded, Event, FanOutStarted, LogLine
 from .values import Json
 
@@ -76,7 +76,7 @@ BATCH_EVENT_TYPES: Final[Sequence[EventType[BatchEvent]]] = tuple(
 )
 """Every type of event of a batch."""
 _PARTS: Final = (
-    *(Flow, Source, Step, Output, RetryPolicy, Secret),
+    *(Flow, Source, Step, Output, RetryPolicy, Secret, Loop),
     *(Breakpoints, LogLine),
     *(Artifact, ArtifactPort, Resources, Store, Well),
     BatchItem,

@@ -23,7 +23,7 @@ StepName = NewType("StepName", str)
 """The name of a step in its flow: case-sensitive text, unique."""
 
 InstanceId = NewType("InstanceId", str)
-"""The path of one instance of a step: `fetch`, or `fetch/3` for the fourth item of a fan-out."""
+"""The path of one instance of a step: `fetch`, `fetch/3` for the fourth item of a fan-out, `loop/3/click` in a body."""
 
 _RUN_ID: Final = re.compile(r"(?:exec-|run_)?([0-9]{1,18})")
 _BATCH_ID: Final = re.compile(r"(?:batch-)?([0-9]{1,18})")
@@ -68,3 +68,8 @@ def item_number(batch_id: BatchId, run_id: RunId) -> int:
 def item_id(step: StepName, index: int) -> InstanceId:
     """Return the path of item *index* (counted from 0) of the fan-out of *step*."""
     return InstanceId(f"{step}/{index}")
+
+
+def child_id(instance: InstanceId, step: StepName) -> InstanceId:
+    """Return the path of *step* in the body that *instance* runs."""
+    return InstanceId(f"{instance}/{step}")

@@ -94,8 +94,21 @@ NO_RETRY: Final = RetryPolicy()
 
 
 @attrs.frozen(kw_only=True)
+class Loop:
+    """How often a body runs: once, and again as long as the condition says so.
+
+    Attributes:
+        condition: Looked at after each iteration, over what its steps have left: again when it is true.
+        max_iterations: More than so many fail the step.
+    """
+
+    condition: Json
+    max_iterations: int = attrs.field(default=1000, validator=ge(1))
+
+
+@attrs.frozen(kw_only=True)
 class Step:
-    """A unit of work.
+    """A unit of work, or a body of steps that runs once, for each item of a list, or as long as a condition says.
 
     Attributes:
         source: The key of its source in `Flow.sources`.
@@ -114,6 +127,9 @@ class Step:
         artifact_inputs: The artifacts that are handed to it.
         artifact_outputs: The artifacts that it leaves.
         resources: What it may use of its host, or None for no bounds.
+        body: Steps that run in its place, in a scope of their own: their dependencies and policies are among
+            themselves. A step with a body calls no source and leaves no outputs.
+        loop: How often the body runs, or None for once, or once for each item of `for_each`.
     """
 
     name: StepName
@@ -135,6 +151,8 @@ class Step:
     artifact_inputs: tuple[ArtifactPort, ...] = ()
     artifact_outputs: tuple[ArtifactPort, ...] = ()
     resources: Resources | None = None
+    body: tuple["Step", ...] = ()
+    loop: Loop | None = None
 
     @property
     def guarded(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from .artifacts import Artifact
 from .errors import ExpressionError
 from .expressions import compile_template
 from .ids import InstanceId, RunId, StepName
@@ -18,20 +19,25 @@ from .model import Flow
 from .ports import Append, Recorded
 from .run.commands import (
     Command,
+    ContinueRun,
     CreateRun,
+    DeliverArtifact,
     ReportFailure,
     ReportGuard,
     ReportGuardFailure,
+    ReportIteration,
     ReportSuccess,
     Settle,
     StartAttempt,
     StartRun,
 )
 from .run.decide import decide
-from .run.effects import Perform, Resolve, pending, wake_at
+from .run.effects import Iterate, Perform, Resolve, pending, wake_at
 from .run.events import AttemptFailed, AttemptStarted, AttemptSucceeded
 from .run.evolve import evolve
-from .run.state import RunState
+from .run.machine import RunStatus
+from .run.sight import outputs_left, outputs_seen, place_of, shared
+from .run.state import InstanceState, RunState
 from .values import Instant, Json
 from .views.outputs import OutputsView
 from .views.status import StatusReport, StatusView
@@ -156,6 +162,8 @@ class _Stage:
                     self._start(instance)
                 case Resolve(step=step):
                     self.execute(self._look(step))
+                case Iterate(step=step, number=number):
+                    self.execute(self._look_again(step, number))
                 case _:  # consequences; nothing is ever cancelled, for nobody stops a rehearsal
                     self.execute(Settle(at=self.now))
         if not effects:
@@ -163,7 +171,14 @@ class _Stage:
 
     def _pass(self) -> None:
         due = wake_at(self.state)
-        if self._air and (due is None or self._air[0][0] <= due):
+        if self.state.status is RunStatus.PAUSED:
+            # Nobody is there to look at it.
+            self.execute(ContinueRun(at=self.now))
+        elif self.state.awaiting and not self._air:
+            # What a run waits for is there at once.
+            edge = min(min(edges) for edges in self.state.awaiting.values())
+            self.execute(DeliverArtifact(edge=edge, artifact=Artifact(store="default", name=edge), at=self.now))
+        elif self._air and (due is None or self._air[0][0] <= due):
             moment, _, instance = heapq.heappop(self._air)
             self.now = Instant(max(self.now, moment))
             self.execute(self._report(instance))
@@ -202,19 +217,41 @@ class _Stage:
         )
 
     def _look(self, name: StepName) -> ReportGuard | ReportGuardFailure:
-        step = self.state.step_of(self.state.instances[InstanceId(name)])
-        run: Json = {"id": _RUN, "name": self._flow.name, "started_at": START}
-        roots: Mapping[str, Json] = {"flows": self.state.outputs, "sources": {}, "secrets": {}, "run": run}
+        instance = self.state.instances[InstanceId(name)]
+        step = self.state.step_of(instance)
         try:
-            met = step.when is None or bool(compile_template(step.when).render(roots))
+            met = step.when is None or bool(self._value(step.when, instance))
             if not met or step.for_each is None:
                 return ReportGuard(step=name, met=met, at=self.now)
-            items = compile_template(step.for_each).render(roots)
+            items = self._value(step.for_each, instance)
         except ExpressionError as error:
             return ReportGuardFailure(step=name, code=error.code, error=str(error), at=self.now)
         if not isinstance(items, (list, tuple)):
             return ReportGuardFailure(step=name, code="expression", error="'for_each' gave no list", at=self.now)
         return ReportGuard(step=name, met=True, items=tuple(items), at=self.now)
+
+    def _look_again(self, name: StepName, number: int) -> ReportIteration:
+        instance = self.state.instances[InstanceId(name)]
+        loop = self.state.step_of(instance).loop
+        try:
+            again = loop is not None and bool(self._value(loop.condition, instance, number))
+        except ExpressionError as error:
+            return ReportIteration(step=name, number=number, again=False, error=str(error), at=self.now)
+        return ReportIteration(step=name, number=number, again=again, at=self.now)
+
+    def _value(self, expression: Json, instance: InstanceState, number: int | None = None) -> Json:
+        template, state = compile_template(expression), self.state
+        names = [each.names[0] for each in template.references if each.root == "flows" and each.names]
+        roots: dict[str, Json] = {"sources": {}, "secrets": {}, **shared(state)}
+        roots["run"] = {"id": _RUN, "name": self._flow.name, "started_at": START}
+        place = place_of(state, instance)
+        if place is not None:
+            roots["item"], roots["index"] = place.item, place.index
+        if number is None:
+            roots["flows"] = outputs_seen(state, instance, names)
+        else:
+            roots["flows"], roots["index"] = outputs_left(state, instance, number, names), number
+        return template.render(roots)
 
     def result(self) -> Rehearsal:
         status, outputs = StatusView(), OutputsView()

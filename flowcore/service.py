@@ -4,7 +4,7 @@
 comes with a single command.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol, cast
 
@@ -20,7 +20,7 @@ from flowcore.errors import (
 )
 from flowcore.ids import RunId, StreamId
 from flowcore.json_text import from_json, to_json
-from flowcore.model import Flow
+from flowcore.model import Breakpoints, Flow
 from flowcore.ports import AnyAppend, Append, EventLog
 from flowcore.run.commands import (
     Command,
@@ -48,12 +48,28 @@ _ENDS: Final = (RunSucceeded, RunFailed, RunStopped)
 
 
 def create_run(
-    log: EventLog, flow: Flow, *, at: Instant, max_workers: int | None = None, descent: Descent | None = None
+    log: EventLog,
+    flow: Flow,
+    *,
+    at: Instant,
+    max_workers: int | None = None,
+    descent: Descent | None = None,
+    breakpoints: Breakpoints | None = None,
+    trace: bool = False,
+    labels: Mapping[str, str] | None = None,
 ) -> RunId:
     """Append a queued run of *flow* and return its id: milliseconds since the epoch, the next free one when taken."""
     for _ in range(_ATTEMPTS):
         run_id = RunId(max(int(at * 1000), log.newest_id() + 1))
-        command = CreateRun(run_id=run_id, flow=flow, at=at, max_workers=max_workers)
+        command = CreateRun(
+            run_id=run_id,
+            flow=flow,
+            at=at,
+            max_workers=max_workers,
+            breakpoints=breakpoints,
+            trace=trace,
+            labels=labels or {},
+        )
         if descent is not None:
             command = attrs.evolve(
                 command, parent=descent.parent, forked_from=descent.forked_from, imports=descent.imports

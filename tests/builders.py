@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Final
 
+import attrs
+
 from flowcore.artifacts import Artifact
 from flowcore.ids import InstanceId, RunId, StepName
-from flowcore.model import Flow, OnError, Output, RetryPolicy, Source, Step
+from flowcore.model import Flow, Loop, OnError, Output, RetryPolicy, Source, Step
 from flowcore.ports import Recorded
 from flowcore.run.commands import ReportFailure
 from flowcore.run.events import (
@@ -16,12 +18,16 @@ from flowcore.run.events import (
     AttemptStopped,
     AttemptSucceeded,
     AwaitFailed,
+    BodyFailed,
+    BodyStarted,
+    BodySucceeded,
     ConditionMet,
     Event,
     FanOutFailed,
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    IterationStarted,
     LogLine,
     PauseCause,
     ReportRejected,
@@ -72,6 +78,21 @@ def step(
         awaits=awaits,
         after_skips=after_skips,
     )
+
+
+def body(
+    name: str,
+    *steps: Step,
+    needs: tuple[str, ...] = (),
+    when: Json = None,
+    for_each: Json = None,
+    max_parallel: int | None = None,
+    loop: Loop | None = None,
+    on_error: OnError | None = None,
+) -> Step:
+    """Return a step that runs *steps*."""
+    plain = step(name, *needs, when=when, for_each=for_each, max_parallel=max_parallel, on_error=on_error)
+    return attrs.evolve(plain, body=steps, loop=loop)
 
 
 def flow_of(*steps: Step, on_error: OnError | None = None) -> Flow:
@@ -182,6 +203,26 @@ def joined(name: str) -> FanOutSucceeded:
 def broken(name: str, error: str = "item 0: no") -> FanOutFailed:
     """Return the failure of a fan-out."""
     return FanOutFailed(step=StepName(name), error=error, at=T2)
+
+
+def entered(name: str) -> BodyStarted:
+    """Return that a body begins."""
+    return BodyStarted(instance=InstanceId(name), at=T2)
+
+
+def iterated(name: str, number: int) -> IterationStarted:
+    """Return that an iteration of a loop begins."""
+    return IterationStarted(step=StepName(name), number=number, at=T2)
+
+
+def left(name: str) -> BodySucceeded:
+    """Return that a body ended well."""
+    return BodySucceeded(instance=InstanceId(name), at=T2)
+
+
+def unwell(name: str, error: str) -> BodyFailed:
+    """Return that a body failed."""
+    return BodyFailed(instance=InstanceId(name), error=error, at=T2)
 
 
 def paused(name: str, cause: PauseCause = PauseCause.BREAKPOINT_PRE) -> StepPaused:

@@ -11,12 +11,16 @@ from flowcore.run.events import (
     AttemptStopped,
     AttemptSucceeded,
     AwaitFailed,
+    BodyFailed,
+    BodyStarted,
+    BodySucceeded,
     BreakpointsDisabled,
     ConditionMet,
     FanOutFailed,
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    IterationStarted,
     ReportRejected,
     RetryAbandoned,
     RunContinued,
@@ -66,10 +70,17 @@ def described(event: "Event") -> tuple[str, str]:
             FanOutFailed(step=name, error=error)
             | GuardFailed(step=name, error=error)
             | AwaitFailed(step=name, error=error)
+            | BodyFailed(instance=name, error=error)
         ):
             return name, f"failed: {error}"
         case StepSkipped(instance=name, reason=reason):
             return name, f"skipped: {reason}"
+        case BodyStarted(instance=name):
+            return name, "begins its body"
+        case IterationStarted(step=name, number=number):
+            return name, f"begins iteration {number + 1}"
+        case BodySucceeded(instance=name):
+            return name, "succeeded"
         case StepPaused(instance=name, cause=cause):
             return name, PAUSES[cause]
         case StepLogged(instance=name, lines=lines):

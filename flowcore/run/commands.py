@@ -170,6 +170,22 @@ class ReportGuardFailure:
 
 
 @attrs.frozen(kw_only=True)
+class ReportIteration:
+    """Say whether the body of a loop runs again.
+
+    Attributes:
+        number: The iteration that is over.
+        error: Why its condition had no answer, or None.
+    """
+
+    step: StepName
+    number: int
+    again: bool
+    at: Instant
+    error: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Settle:
     """Draw the consequences of what happened: skips, joins, the end of the run."""
 
@@ -225,6 +241,7 @@ Command: TypeAlias = (
     | ReportSuccess
     | ReportFailure
     | ReportLines
+    | ReportIteration
     | DeliverArtifact
     | Settle
     | ReportGuard

@@ -17,6 +17,7 @@ from .commands import (
     ReportFailure,
     ReportGuard,
     ReportGuardFailure,
+    ReportIteration,
     ReportLines,
     ReportSuccess,
     ResumeRun,
@@ -27,7 +28,7 @@ from .commands import (
     StopRun,
     ToggleTrace,
 )
-from .consequences import give_up, settle
+from .consequences import settle
 from .events import (
     ArtifactArrived,
     AttemptFailed,
@@ -35,8 +36,11 @@ from .events import (
     BreakpointsDisabled,
     ConditionMet,
     Event,
+    FanOutFailed,
     FanOutStarted,
+    FanOutSucceeded,
     GuardFailed,
+    IterationStarted,
     PauseCause,
     RunContinued,
     RunCreated,
@@ -55,7 +59,7 @@ from .events import (
 )
 from .machine import RunStatus, StepStatus
 from .state import RunState
-from .takeover import gives_up, reject, resume
+from .takeover import reject, resume
 
 _STARTABLE = frozenset({StepStatus.READY, StepStatus.RETRYING})
 
@@ -76,6 +80,8 @@ def decide(command: Command, state: RunState) -> tuple[Event, ...]:
             return _fail(command, state)
         case ReportLines():
             return _log(command, state)
+        case ReportIteration():
+            return _iterate(command, state)
         case Settle(at=at):
             return tuple(settle(state, at))
         case ReportGuard() | ReportGuardFailure():
@@ -205,7 +211,12 @@ def _stop(state: RunState, at: Instant, reason: str) -> tuple[Event, ...]:
     if state.ended or state.stop_requested:
         return ()
     if state.status is RunStatus.QUEUED:
-        skips = tuple(give_up(state, at, SkipCause.RUN_STOPPED, f"the run was stopped: {reason}"))
+        why = f"the run was stopped: {reason}"
+        skips = (
+            StepSkipped(instance=each.id, cause=SkipCause.RUN_STOPPED, reason=why, at=at)
+            for each in state.steps
+            if each.status is not StepStatus.SUCCEEDED
+        )
         return (*skips, RunStopped(at=at))
     return (RunStopRequested(reason=reason, at=at),)
 
@@ -214,9 +225,9 @@ def _start_attempt(command: StartAttempt, state: RunState) -> tuple[Event, ...]:
     instance = state.instances.get(command.instance)
     if instance is None or instance.status not in _STARTABLE or state.status is not RunStatus.RUNNING:
         raise CommandRejectedError("not-startable", f"'{command.instance}' cannot start now")
-    early = instance.guarded or command.at < instance.due
-    broken = instance.item >= 0 and state.fan_outs[instance.index].broken
-    if early or broken or state.giving_up or len(state.in_the_air) >= state.max_workers:
+    early = instance.guarded or instance.bodied or command.at < instance.due
+    held = instance.gated and instance.item < 0 and state.pause_before(instance) is not None
+    if early or held or state.gives_up(instance) or len(state.in_the_air) >= state.max_workers:
         raise CommandRejectedError("not-startable", f"'{command.instance}' may not start now")
     return (make_attempt_started(instance=command.instance, attempt=instance.attempt + 1, at=command.at),)
 
@@ -247,7 +258,7 @@ def _fail(command: ReportFailure, state: RunState) -> tuple[Event, ...]:
     if command.stopped and state.stop_requested:
         return (AttemptStopped(instance=command.instance, attempt=command.attempt, at=command.at),)
     instance = state.instances[command.instance]
-    final = not command.retryable or gives_up(state, instance)
+    final = not command.retryable or state.gives_up(instance)
     due = (
         None
         if final
@@ -288,10 +299,27 @@ def _log(command: ReportLines, state: RunState) -> tuple[Event, ...]:
     )
 
 
+def _iterate(command: ReportIteration, state: RunState) -> tuple[Event, ...]:
+    instance = state.instances.get(InstanceId(command.step))
+    if instance is None or instance.index not in state.asking or state.status is not RunStatus.RUNNING:
+        return ()
+    loop = state.step_of(instance).loop
+    if loop is None or command.number != len(state.fan_outs[instance.index].instances) - 1:
+        return ()
+    if command.error is not None:
+        return (FanOutFailed(step=command.step, error=command.error, at=command.at),)
+    if not command.again:
+        return (FanOutSucceeded(step=command.step, at=command.at),)
+    if command.number + 1 >= loop.max_iterations:
+        error = f"it would go on after {loop.max_iterations} iterations, the most that are allowed"
+        return (FanOutFailed(step=command.step, error=error, at=command.at),)
+    return (IterationStarted(step=command.step, number=command.number + 1, at=command.at),)
+
+
 def _guard(command: ReportGuard | ReportGuardFailure, state: RunState) -> tuple[Event, ...]:
     name = InstanceId(command.step)
     instance = state.instances.get(name)
-    if instance is None or instance.status is not StepStatus.READY or not instance.guarded or state.giving_up:
+    if instance is None or instance.status is not StepStatus.READY or not instance.guarded or state.gives_up(instance):
         return ()
     if state.status is not RunStatus.RUNNING:
         # A pause came first: it is asked for again when the run goes on.

@@ -32,6 +32,14 @@ class Resolve:
 
 
 @attrs.frozen
+class Iterate:
+    """Evaluate the condition of a loop, over what iteration *number* has left, and send `ReportIteration`."""
+
+    step: StepName
+    number: int
+
+
+@attrs.frozen
 class Cancel:
     """Cancel an attempt in the air and report its end; asked for until it is reported."""
 
@@ -45,7 +53,7 @@ class Consequences:
 
 make_perform: Final = maker(Perform)
 
-Effect: TypeAlias = Perform | Resolve | Cancel | Consequences
+Effect: TypeAlias = Perform | Resolve | Iterate | Cancel | Consequences
 
 _CONSEQUENCES = (Consequences(),)
 
@@ -64,8 +72,10 @@ def pending(state: RunState, now: Instant) -> tuple[Effect, ...]:
         if state.status is RunStatus.RUNNING:
             if state.awaiting and _given_up(state, now):
                 return _CONSEQUENCES
+            asked = tuple(_ask(state, index) for index in state.asking) if state.asking else ()
             if state.ready or state.retries:
-                return _startable(state, now)
+                return (*asked, *_startable(state, now)) if asked else _startable(state, now)
+            return asked
     return ()
 
 
@@ -91,12 +101,16 @@ def _startable(state: RunState, now: Instant) -> tuple[Effect, ...]:
     free = state.max_workers - len(state.in_the_air)
     due = _first(state, state.retries, free, StepStatus.RETRYING, now)
     ready = _first(state, state.ready, free - len(due), StepStatus.READY, now)
-    return tuple([make_perform(instance.id) for instance in due] + [_start(state, instance) for instance in ready])
+    return tuple([make_perform(instance.id) for instance in due] + [_start(instance) for instance in ready])
 
 
-def _start(state: RunState, instance: InstanceState) -> Effect:
+def _ask(state: RunState, index: int) -> Iterate:
+    return Iterate(StepName(state.steps[index].id), len(state.fan_outs[index].instances) - 1)
+
+
+def _start(instance: InstanceState) -> Effect:
     guarded = instance.guarded and instance.item < 0
-    return Resolve(state.step_of(instance).name) if guarded else make_perform(instance.id)
+    return Resolve(StepName(instance.id)) if guarded else make_perform(instance.id)
 
 
 def _first(state: RunState, queue: Queue, most: int, status: StepStatus, now: Instant) -> list[InstanceState]:

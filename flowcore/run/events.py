@@ -3,61 +3,95 @@
 These classes are a storage format: names and fields are never renamed or reused, new fields have defaults, and any
 other change goes through an upcaster in `flowcore.codec`. Times are when the shell saw it; order comes from positions
 in the log.
+
+Where an event names a `step`, that is the path of the step: its name, or for a step in a body the path of the instance
+that runs the body and its name, as in `loop/3/click`.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
 from flowcore.artifacts import Artifact
 from flowcore.ids import BatchId, InstanceId, RunId, StepName
-from flowcore.maker import maker
 from flowcore.model import Breakpoints, Flow
-from flowcore.values import Instant, Json
+from flowcore.values import Instant
 
-NO_ARTIFACTS: Final[Mapping[str, Artifact]] = {}
-"""One for all who leave none: immutable by agreement, like all that events hold."""
+from .step_events import (
+    NO_ARTIFACTS,
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSucceeded,
+    AwaitFailed,
+    BodyFailed,
+    BodyStarted,
+    BodySucceeded,
+    ConditionMet,
+    FanOutFailed,
+    FanOutStarted,
+    FanOutSucceeded,
+    GuardFailed,
+    IterationStarted,
+    LogLine,
+    PauseCause,
+    RetryAbandoned,
+    SkipCause,
+    StepEvent,
+    StepImported,
+    StepLogged,
+    StepPaused,
+    StepSkipped,
+    make_attempt_started,
+    make_attempt_succeeded,
+)
 
-
-class SkipCause(StrEnum):
-    """Why a step was skipped."""
-
-    CONDITION = "condition"
-    """Its own `when` was not met."""
-    UPSTREAM = "upstream"
-    """A step it depends on failed or was skipped, and the policy says skip."""
-    RUN_FAILED = "run-failed"
-    """The run stopped because of a failure elsewhere."""
-    RUN_STOPPED = "run-stopped"
-    """Somebody stopped the run."""
-    REQUESTED = "requested"
-    """Somebody skipped it where the run had paused before it: it counts as done."""
-
-
-class PauseCause(StrEnum):
-    """Why a run pauses at a step."""
-
-    BREAKPOINT_PRE = "breakpoint-pre"
-    """There is a breakpoint before it."""
-    BREAKPOINT_POST = "breakpoint-post"
-    """There is a breakpoint after it."""
-    WAIT = "wait"
-    """The step asks for it (`Step.pause`)."""
-
-
-@attrs.frozen(kw_only=True)
-class LogLine:
-    """A line that an attempt wrote.
-
-    Attributes:
-        stream: Where it was written: `stdout`, `stderr`, `source` or `trace`.
-    """
-
-    at: Instant
-    stream: str
-    message: str
+__all__ = [
+    "NO_ARTIFACTS",
+    "ArtifactArrived",
+    "AttemptFailed",
+    "AttemptLost",
+    "AttemptStarted",
+    "AttemptStopped",
+    "AttemptSucceeded",
+    "AwaitFailed",
+    "BodyFailed",
+    "BodyStarted",
+    "BodySucceeded",
+    "BreakpointsDisabled",
+    "ConditionMet",
+    "Event",
+    "FanOutFailed",
+    "FanOutStarted",
+    "FanOutSucceeded",
+    "GuardFailed",
+    "IterationStarted",
+    "LogLine",
+    "PauseCause",
+    "ReportRejected",
+    "RetryAbandoned",
+    "RunContinued",
+    "RunCreated",
+    "RunFailed",
+    "RunLevelEvent",
+    "RunPaused",
+    "RunResumed",
+    "RunStarted",
+    "RunStopRequested",
+    "RunStopped",
+    "RunSucceeded",
+    "SkipCause",
+    "StepEvent",
+    "StepImported",
+    "StepLogged",
+    "StepPaused",
+    "StepSkipped",
+    "TraceToggled",
+    "make_attempt_started",
+    "make_attempt_succeeded",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -86,15 +120,6 @@ class RunCreated:
 
 
 @attrs.frozen(kw_only=True)
-class StepImported:
-    """A step takes over what it came to in the parent run: it has succeeded, without an attempt of this run."""
-
-    step: StepName
-    outputs: Mapping[str, Json]
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
 class RunStarted:
     """The run left the queue."""
 
@@ -116,102 +141,6 @@ class RunResumed:
 
 
 @attrs.frozen(kw_only=True)
-class ConditionMet:
-    """The `when` of a step without `for_each` was met: it may start."""
-
-    step: StepName
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class FanOutStarted:
-    """A `for_each` was looked at: the step runs once for each of *items*, which may be none."""
-
-    step: StepName
-    items: tuple[Json, ...]
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class GuardFailed:
-    """The `when` or `for_each` of a step had no answer: the step failed without an attempt."""
-
-    step: StepName
-    code: str
-    error: str
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class AttemptStarted:
-    """Attempt *attempt* (counted from 1) of an instance was handed to its source."""
-
-    instance: InstanceId
-    attempt: int
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class AttemptSucceeded:
-    """The attempt succeeded; *outputs* come with it and never change.
-
-    Attributes:
-        notes: What was cleaned on the way in, for people.
-        artifacts: The artifacts that it left, by edge.
-    """
-
-    instance: InstanceId
-    attempt: int
-    outputs: Mapping[str, Json]
-    at: Instant
-    notes: tuple[str, ...] = ()
-    artifacts: Mapping[str, Artifact] = NO_ARTIFACTS
-
-
-@attrs.frozen(kw_only=True)
-class AttemptFailed:
-    """The attempt failed.
-
-    Attributes:
-        code: A stable word.
-        error: The note that people read.
-        retry_at: When the next attempt is due, or None when this was the last one: the step failed.
-    """
-
-    instance: InstanceId
-    attempt: int
-    code: str
-    error: str
-    retry_at: Instant | None
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class AttemptStopped:
-    """The attempt was cancelled because the run was stopped."""
-
-    instance: InstanceId
-    attempt: int
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class AttemptLost:
-    """Nobody will ever report on the attempt: whoever made it is gone. Its side effects may have happened.
-
-    Attributes:
-        error: The note that people read.
-        retry_at: When the next attempt is due, or None when there will be none: the step failed.
-    """
-
-    instance: InstanceId
-    attempt: int
-    error: str
-    retry_at: Instant | None
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
 class ReportRejected:
     """A program that had lost the run reported on an attempt, too late: nothing of it counts.
 
@@ -228,80 +157,11 @@ class ReportRejected:
 
 
 @attrs.frozen(kw_only=True)
-class RetryAbandoned:
-    """A further attempt was due, but the run ends: the step failed with its last error."""
-
-    instance: InstanceId
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class FanOutSucceeded:
-    """Every item of a fan-out succeeded; each output of the step is the list of its items' values."""
-
-    step: StepName
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class FanOutFailed:
-    """A fan-out ended without all its items having succeeded."""
-
-    step: StepName
-    error: str
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class StepSkipped:
-    """An instance will never run."""
-
-    instance: InstanceId
-    cause: SkipCause
-    reason: str
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class StepPaused:
-    """The run pauses at a step of the flow; nothing new starts until `RunContinued`."""
-
-    instance: InstanceId
-    cause: PauseCause
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class StepLogged:
-    """The attempt in the air wrote *lines*.
-
-    Attributes:
-        first: How many lines of the attempt came before these.
-    """
-
-    instance: InstanceId
-    attempt: int
-    first: int
-    lines: tuple[LogLine, ...]
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
 class ArtifactArrived:
     """An artifact that steps wait for is there."""
 
     edge: str
     artifact: Artifact
-    at: Instant
-
-
-@attrs.frozen(kw_only=True)
-class AwaitFailed:
-    """An artifact that the step waits for did not come in time: the step failed without an attempt."""
-
-    step: StepName
-    code: str
-    error: str
     at: Instant
 
 
@@ -363,27 +223,6 @@ class RunStopped:
     at: Instant
 
 
-make_attempt_started: Final = maker(AttemptStarted)
-make_attempt_succeeded: Final = maker(AttemptSucceeded)
-
-StepEvent: TypeAlias = (
-    AttemptStarted
-    | AttemptSucceeded
-    | AttemptFailed
-    | AttemptStopped
-    | AttemptLost
-    | RetryAbandoned
-    | ConditionMet
-    | FanOutStarted
-    | FanOutSucceeded
-    | FanOutFailed
-    | GuardFailed
-    | StepSkipped
-    | StepImported
-    | StepPaused
-    | StepLogged
-    | AwaitFailed
-)
 RunLevelEvent: TypeAlias = (
     RunCreated
     | RunStarted

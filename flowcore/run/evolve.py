@@ -4,8 +4,8 @@ import heapq
 from collections.abc import Iterable
 from typing import assert_never
 
-from flowcore.graph import dependents
 from flowcore.ids import InstanceId
+from flowcore.model import Dialect
 
 from .events import (
     ArtifactArrived,
@@ -15,6 +15,9 @@ from .events import (
     AttemptStopped,
     AttemptSucceeded,
     AwaitFailed,
+    BodyFailed,
+    BodyStarted,
+    BodySucceeded,
     BreakpointsDisabled,
     ConditionMet,
     Event,
@@ -22,6 +25,7 @@ from .events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    IterationStarted,
     ReportRejected,
     RetryAbandoned,
     RunContinued,
@@ -33,6 +37,7 @@ from .events import (
     RunStopped,
     RunStopRequested,
     RunSucceeded,
+    SkipCause,
     StepImported,
     StepLogged,
     StepPaused,
@@ -41,18 +46,27 @@ from .events import (
 )
 from .machine import RUN_TRANSITIONS, StepStatus
 from .readiness import (
-    break_fan_outs,
     count_idle,
     disable_breakpoints,
     go_on,
-    make_ready,
+    pass_guard,
     pause_after,
     pause_at,
     take_artifact,
     tidy,
 )
-from .settlement import take_failure, take_fan_out, take_join, take_skip, take_stop, take_success
-from .state import InstanceState, RunState
+from .scopes import enter, give_up, iterate, open_scope, share
+from .settlement import (
+    forget_doomed,
+    take_body,
+    take_failure,
+    take_fan_out,
+    take_join,
+    take_skip,
+    take_stop,
+    take_success,
+)
+from .state import GivenUp, InstanceState, RunState
 
 
 def fold(events: Iterable[Event], state: RunState | None = None) -> RunState:
@@ -82,34 +96,51 @@ def evolve(state: RunState, event: Event) -> RunState:
             count_idle(state, instance, -1)
             take_failure(state, instance, instance.error)
         case ConditionMet():
-            state.instances[InstanceId(event.step)].guarded = False
+            pass_guard(state, state.instances[InstanceId(event.step)])
         case FanOutStarted():
             take_fan_out(state, event)
         case FanOutSucceeded() | FanOutFailed():
             take_join(state, event)
         case GuardFailed():
             instance = state.instances[InstanceId(event.step)]
-            state.idle -= 1
+            count_idle(state, instance, -1)
             take_failure(state, instance, event.error)
             tidy(state, state.ready, StepStatus.READY)
         case StepSkipped():
             take_skip(state, event)
+        case BodyStarted() | IterationStarted() | BodySucceeded() | BodyFailed():
+            _evolve_body(state, event)
         case StepPaused():
             pause_at(state, event)
         case StepLogged():
             state.instances[event.instance].lines += len(event.lines)
         case AwaitFailed():
             instance = state.instances[InstanceId(event.step)]
-            state.idle -= 1
+            count_idle(state, instance, -1)
             take_failure(state, instance, event.error)
+            forget_doomed(state)
         case StepImported():
             instance = state.instances[InstanceId(event.step)]
-            state.idle -= 1
+            count_idle(state, instance, -1)
+            if state.context is not None:
+                share(state.context, event.outputs)
             take_success(state, instance, event.outputs)
             tidy(state, state.ready, StepStatus.READY)
         case _:
             _evolve_run(state, event)
     return state
+
+
+def _evolve_body(state: RunState, event: BodyStarted | IterationStarted | BodySucceeded | BodyFailed) -> None:
+    match event:
+        case BodyStarted():
+            enter(state, event)
+        case IterationStarted():
+            iterate(state, event)
+        case BodySucceeded() | BodyFailed():
+            take_body(state, event)
+        case _:
+            assert_never(event)
 
 
 def _evolve_run(
@@ -142,7 +173,7 @@ def _evolve_run(
             state.stop_requested = True
             state.stop_reason = event.reason
             state.paused_at = None
-            break_fan_outs(state)
+            give_up(state, state.root, GivenUp(SkipCause.RUN_STOPPED, f"the run was stopped: {event.reason}"))
         case RunSucceeded() | RunFailed() | RunStopped():
             state.ended_at = event.at
         case RunContinued():
@@ -160,9 +191,6 @@ def _evolve_run(
 
 
 def _create(state: RunState, event: RunCreated) -> None:
-    steps = event.flow.steps
-    numbers = {step.name: number for number, step in enumerate(steps)}
-    needed = [[numbers[name] for name in step.depends_on] for step in steps]
     state.run_id = event.run_id
     state.flow = event.flow
     state.max_workers = event.max_workers
@@ -171,20 +199,9 @@ def _create(state: RunState, event: RunCreated) -> None:
     state.created_at = event.at
     state.breakpoints = event.breakpoints
     state.trace = event.trace
-    state.dependents = dependents(needed)
-    state.open = state.idle = len(steps)
-    for number, step in enumerate(steps):
-        instance = InstanceState(InstanceId(step.name), number, unmet=len(needed[number]), guarded=step.guarded)
-        instance.gated = step.pause or (event.breakpoints is not None and event.breakpoints.covers(step))
-        state.steps.append(instance)
-        state.instances[instance.id] = instance
-        if step.awaits:
-            instance.unmet += 1
-            state.awaiting[number] = set(step.awaits)
-            for edge in step.awaits:
-                state.readers.setdefault(edge, []).append(number)
-        if not instance.unmet:
-            make_ready(state, instance)
+    if event.flow.dialect is Dialect.WORKFLOW:
+        state.context = {"data": {}, "variables": {}}
+    open_scope(state, state.root, event.flow.steps, event.breakpoints)
 
 
 def _start(state: RunState, event: AttemptStarted) -> None:
@@ -210,6 +227,8 @@ def _succeed(state: RunState, event: AttemptSucceeded) -> None:
         state.artifacts.update(event.artifacts)
     if instance.gated:
         pause_after(state, instance)
+    if state.context is not None:
+        share(state.context, event.outputs)
     take_success(state, instance, event.outputs)
 
 

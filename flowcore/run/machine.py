@@ -5,7 +5,8 @@ depends on are settled as its policy demands, and the artifacts it awaits are th
 tried (`running`), perhaps tried again (`retrying`), may be where the run has paused (`paused`), and is settled for
 good: `succeeded`, `failed`, `skipped` or `stopped`. A step with `for_each` runs as instances `name/0`, `name/1`, ...,
 each with the machine of a step; the step itself runs from the moment its list is known until its last instance is
-settled.
+settled. A step with a body runs from its beginning to its end: the steps of the body are instances `name/step`, or
+`name/0/step`, `name/1/step`, ... when it runs for each item or in a loop, each with the machine of a step.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,9 @@ from .events import (
     AttemptStopped,
     AttemptSucceeded,
     AwaitFailed,
+    BodyFailed,
+    BodyStarted,
+    BodySucceeded,
     BreakpointsDisabled,
     ConditionMet,
     Event,
@@ -28,6 +32,7 @@ from .events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    IterationStarted,
     ReportRejected,
     RetryAbandoned,
     RunContinued,
@@ -127,6 +132,8 @@ STEP_TRANSITIONS: Final[Mapping[StepStatus, Mapping[type[Event], frozenset[StepS
             ConditionMet: frozenset({StepStatus.READY}),
             GuardFailed: frozenset({StepStatus.FAILED}),
             FanOutStarted: frozenset({StepStatus.RUNNING}),
+            BodyStarted: frozenset({StepStatus.RUNNING}),
+            IterationStarted: frozenset({StepStatus.RUNNING}),
             AttemptStarted: frozenset({StepStatus.RUNNING}),
             StepSkipped: frozenset({StepStatus.SKIPPED}),
         },
@@ -136,6 +143,9 @@ STEP_TRANSITIONS: Final[Mapping[StepStatus, Mapping[type[Event], frozenset[StepS
             AttemptFailed: frozenset({StepStatus.RETRYING, StepStatus.FAILED}),
             AttemptStopped: frozenset({StepStatus.STOPPED}),
             AttemptLost: frozenset({StepStatus.RETRYING, StepStatus.FAILED}),
+            IterationStarted: frozenset({StepStatus.RUNNING}),
+            BodySucceeded: frozenset({StepStatus.SUCCEEDED}),
+            BodyFailed: frozenset({StepStatus.FAILED}),
             FanOutSucceeded: frozenset({StepStatus.SUCCEEDED}),
             FanOutFailed: frozenset({StepStatus.FAILED}),
         },

@@ -6,7 +6,7 @@ from flowcore.model import Moment
 
 from .events import ArtifactArrived, PauseCause, StepPaused
 from .machine import RUN_TRANSITIONS, StepStatus
-from .state import AT_ONCE, FanOut, InstanceState, Queue, RunState
+from .state import AT_ONCE, NEVER, FanOut, InstanceState, Queue, RunState
 
 
 def make_ready(state: RunState, instance: InstanceState) -> None:
@@ -18,7 +18,19 @@ def make_ready(state: RunState, instance: InstanceState) -> None:
         if cause is not None:
             state.breaks[instance.index] = cause
             return
+    if instance.bodied and not instance.guarded:
+        state.entering[instance.index, instance.item] = None
+        return
     heapq.heappush(state.ready, (AT_ONCE, instance.index, instance.item))
+
+
+def pass_guard(state: RunState, instance: InstanceState) -> None:
+    """Let *instance* start, whose condition is met: it is in the queue already, unless it runs a body."""
+    instance.guarded = False
+    if instance.bodied:
+        instance.due = NEVER
+        tidy(state, state.ready, StepStatus.READY)
+        state.entering[instance.index, instance.item] = None
 
 
 def tidy(state: RunState, queue: Queue, status: StepStatus) -> None:
@@ -34,7 +46,10 @@ def tidy(state: RunState, queue: Queue, status: StepStatus) -> None:
 def count_idle(state: RunState, instance: InstanceState, change: int) -> None:
     """Count *instance* in or out of those that are neither settled nor in the air."""
     if instance.item < 0:
-        state.idle += change
+        scope = state.scopes[instance.scope]
+        scope.idle += change
+        if not scope.idle and state.dropping:
+            state.dropping.pop(scope.number, None)
         return
     fan_out = state.fan_outs[instance.index]
     fan_out.idle += change
@@ -47,13 +62,6 @@ def note_break(state: RunState, index: int, fan_out: FanOut) -> None:
         state.breaking[index] = None
     else:
         state.breaking.pop(index, None)
-
-
-def break_fan_outs(state: RunState) -> None:
-    """Give up what has not begun of every fan-out."""
-    for index, fan_out in state.fan_outs.items():
-        fan_out.broken = True
-        note_break(state, index, fan_out)
 
 
 def meet(state: RunState, instance: InstanceState) -> None:

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
-from flowcore.ids import InstanceId, item_id
+from flowcore.ids import InstanceId, StepName, item_id
 from flowcore.model import OnError
 from flowcore.values import Json
 
-from .events import FanOutFailed, FanOutStarted, FanOutSucceeded, StepSkipped
+from .events import BodyFailed, BodySucceeded, FanOutFailed, FanOutStarted, FanOutSucceeded, SkipCause, StepSkipped
 from .machine import StepStatus
 from .policy import passes_skip, policy, stops_run, tolerated, word
-from .readiness import break_fan_outs, count_idle, make_ready, meet, note_break, pause_after, tidy
-from .state import Doomed, FanOut, InstanceState, RunState
+from .readiness import count_idle, make_ready, meet, pause_after, tidy
+from .scopes import break_fan_out, give_up
+from .state import Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
 
 
 def take_success(state: RunState, instance: InstanceState, outputs: Mapping[str, Json]) -> None:
@@ -20,7 +21,7 @@ def take_success(state: RunState, instance: InstanceState, outputs: Mapping[str,
     if instance.item >= 0:
         close_item(state, instance)
         return
-    state.open -= 1
+    close_step(state, instance)
     steps = state.steps
     for number in state.dependents[instance.index]:
         meet(state, steps[number])
@@ -34,15 +35,16 @@ def take_failure(state: RunState, instance: InstanceState, error: str | None) ->
     if instance.item >= 0:
         close_item(state, instance)
         return
-    state.open -= 1
+    close_step(state, instance)
     state.awaiting.pop(instance.index, None)
     flow, step = state.flow, state.step_of(instance)
-    waiting = [flow.steps[number] for number in state.dependents[instance.index]]
+    scope = state.scopes[instance.scope]
+    waiting = [state.specs[number] for number in state.dependents[instance.index]]
     if not tolerated(flow, step, waiting):
-        state.failed = True
+        scope.failed = True
+        scope.error = scope.error or f"step '{step.name}' failed: {error}"
     if stops_run(flow, step, waiting):
-        state.halted_by = state.halted_by or step.name
-        break_fan_outs(state)
+        halt(state, scope, step.name)
     for number, dependent in zip(state.dependents[instance.index], waiting, strict=True):
         match word(flow, step, dependent):
             case OnError.CONTINUE:
@@ -51,10 +53,35 @@ def take_failure(state: RunState, instance: InstanceState, error: str | None) ->
                 doom(state, number, f"step '{step.name}' failed")
 
 
+def halt(state: RunState, scope: Scope, name: str) -> None:
+    """Let nothing new start in *scope* because step *name* failed; the first one is named."""
+    scope.halted_by = scope.halted_by or name
+    if scope.given_up is None:
+        if scope.owner is None:
+            why = GivenUp(SkipCause.RUN_FAILED, f"the run stopped because step '{scope.halted_by}' failed")
+        else:
+            why = GivenUp(SkipCause.UPSTREAM, f"its body stopped because step '{scope.halted_by}' failed")
+        give_up(state, scope, why)
+
+
+def close_step(state: RunState, instance: InstanceState) -> None:
+    """Count a step as settled; when it is the last one of a body, the body has ended."""
+    scope = state.scopes[instance.scope]
+    scope.open -= 1
+    if not scope.open and scope.owner is not None:
+        state.ending[scope.number] = None
+
+
 def doom(state: RunState, number: int, reason: str) -> None:
     """Have the step at *number* skipped, unless it has begun."""
     if state.steps[number].status is StepStatus.PENDING:
         state.doomed.append(Doomed(number, reason))
+
+
+def forget_doomed(state: RunState) -> None:
+    """Drop what has been skipped, or has failed before it could be, from the front of those to be skipped."""
+    while state.doomed and state.steps[state.doomed[0].index].status is not StepStatus.PENDING:
+        state.doomed.popleft()
 
 
 def take_skip(state: RunState, event: StepSkipped) -> None:
@@ -63,18 +90,18 @@ def take_skip(state: RunState, event: StepSkipped) -> None:
     instance.status = StepStatus.SKIPPED
     count_idle(state, instance, -1)
     tidy(state, state.ready, StepStatus.READY)
-    while state.doomed and state.steps[state.doomed[0].index].status is not StepStatus.PENDING:
-        state.doomed.popleft()
+    forget_doomed(state)
+    state.entering.pop((instance.index, instance.item), None)
     if instance.item >= 0:
         close_item(state, instance)
         return
-    state.open -= 1
+    close_step(state, instance)
     state.awaiting.pop(instance.index, None)
     state.breaks.pop(instance.index, None)
     if state.paused_at is not None and state.paused_at[0] == instance.id:
         state.paused_at = None
     for number in state.dependents[instance.index]:
-        if passes_skip(event.cause, state.flow.steps[number]):
+        if passes_skip(event.cause, state.specs[number]):
             meet(state, state.steps[number])
         else:
             doom(state, number, f"step '{instance.id}' was skipped")
@@ -85,7 +112,7 @@ def take_stop(state: RunState, instance: InstanceState) -> None:
     if instance.item >= 0:
         close_item(state, instance)
     else:
-        state.open -= 1
+        close_step(state, instance)
 
 
 def take_fan_out(state: RunState, event: FanOutStarted) -> None:
@@ -93,18 +120,29 @@ def take_fan_out(state: RunState, event: FanOutStarted) -> None:
     parent = state.instances[InstanceId(event.step)]
     parent.status = StepStatus.RUNNING
     parent.guarded = False
-    instances = [InstanceState(item_id(event.step, number), parent.index, number) for number in range(len(event.items))]
+    instances = make_items(state, parent, len(event.items))
     fan_out = FanOut(event.items, instances, open=len(instances), idle=len(instances))
-    state.idle -= 1
+    count_idle(state, parent, -1)
     parent.fan_out = fan_out
     state.fan_outs[parent.index] = fan_out
-    state.instances.update((instance.id, instance) for instance in instances)
     limit = state.step_of(parent).max_parallel
     for _ in range(len(instances) if limit is None else min(limit, len(instances))):
         release(state, fan_out)
     if not fan_out.open:
         state.joins[parent.index] = None
     tidy(state, state.ready, StepStatus.READY)
+
+
+def make_items(state: RunState, parent: InstanceState, count: int) -> list[InstanceState]:
+    """Make *count* instances of a step."""
+    bodied = bool(state.step_of(parent).body)
+    instances: list[InstanceState] = []
+    for number in range(count):
+        instance = InstanceState(item_id(StepName(parent.id), number), parent.index, number)
+        instance.scope, instance.path, instance.bodied = parent.scope, parent.path, bodied
+        instances.append(instance)
+    state.instances.update((instance.id, instance) for instance in instances)
+    return instances
 
 
 def release(state: RunState, fan_out: FanOut) -> None:
@@ -119,10 +157,12 @@ def close_item(state: RunState, instance: InstanceState) -> None:
     fan_out.open -= 1
     if instance.status is StepStatus.FAILED:
         fan_out.first_error = fan_out.first_error or f"item {instance.item}: {instance.error}"
-        fan_out.broken = fan_out.broken or policy(state.flow, state.step_of(instance)) is OnError.FAIL
-        note_break(state, instance.index, fan_out)
+        if not fan_out.broken and policy(state.flow, state.step_of(instance)) is OnError.FAIL:
+            break_fan_out(state, instance.index, fan_out)
     if not fan_out.open:
-        state.joins[instance.index] = None
+        again = state.step_of(instance).loop is not None and instance.status is StepStatus.SUCCEEDED
+        # A loop goes on until its condition says otherwise; everything else that is settled is joined.
+        (state.asking if again and not fan_out.broken else state.joins)[instance.index] = None
     elif not fan_out.broken and fan_out.released < len(fan_out.instances):
         release(state, fan_out)
 
@@ -131,7 +171,8 @@ def take_join(state: RunState, event: FanOutSucceeded | FanOutFailed) -> None:
     """Settle a step whose items are settled."""
     parent = state.instances[InstanceId(event.step)]
     fan_out = state.fan_outs.pop(parent.index)
-    del state.joins[parent.index]
+    state.joins.pop(parent.index, None)
+    state.asking.pop(parent.index, None)
     results = [state.outputs.pop(instance.id, None) for instance in fan_out.instances]
     if isinstance(event, FanOutFailed):
         take_failure(state, parent, event.error)
@@ -140,3 +181,17 @@ def take_join(state: RunState, event: FanOutSucceeded | FanOutFailed) -> None:
         pause_after(state, parent)
     names = [output.name for output in state.step_of(parent).outputs]
     take_success(state, parent, {name: [None if row is None else row.get(name) for row in results] for name in names})
+
+
+def take_body(state: RunState, event: BodySucceeded | BodyFailed) -> None:
+    """Settle an instance whose body has ended."""
+    instance = state.instances[event.instance]
+    number = instance.body or 0
+    state.ending.pop(number, None)
+    state.scopes[instance.scope].children.pop(number, None)
+    if isinstance(event, BodyFailed):
+        take_failure(state, instance, event.error)
+        return
+    if instance.gated:
+        pause_after(state, instance)
+    take_success(state, instance, {})

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict
 
 from flowcore.artifacts import Artifact
-from flowcore.ids import InstanceId, item_id
+from flowcore.ids import InstanceId
 from flowcore.values import Instant, Json
 
-from .events import PauseCause, RunCreated
+from .events import PauseCause, RunCreated, SkipCause
 from .evolve import evolve
 from .machine import RunStatus, StepStatus
-from .state import Doomed, FanOut, InstanceState, RunState
+from .scopes import make_iteration, open_body
+from .settlement import make_items
+from .state import NEVER, Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
 
 SCHEMA: Final = 2
 """The version of the shape below; a snapshot of any other is passed over."""
@@ -25,10 +27,6 @@ _PLAIN: Final = (
     "started_at",
     "ended_at",
     "epoch",
-    "open",
-    "idle",
-    "halted_by",
-    "failed",
     "stop_requested",
     "stop_reason",
     "trace",
@@ -41,7 +39,7 @@ class Columns(TypedDict):
     status: list[int]
     attempt: list[int]
     lost: list[int]
-    due: list[float]
+    due: list[float | None]
     unmet: list[int]
     guarded: list[int]
     error: dict[str, str | None]
@@ -49,10 +47,24 @@ class Columns(TypedDict):
     lines: dict[str, int]
 
 
+class ScopeData(TypedDict):
+    """A scope; what its flow or its owner says of it is left out."""
+
+    owner: tuple[int, int] | None
+    open: int
+    idle: int
+    failed: bool
+    error: str | None
+    halted_by: str | None
+    given_up: tuple[str, str] | None
+    children: list[int]
+
+
 class FanOutData(TypedDict):
-    """A fan-out."""
+    """A fan-out, or the iterations of a loop."""
 
     index: int
+    count: int
     items: tuple[Json, ...]
     open: int
     idle: int
@@ -69,6 +81,7 @@ class StateData(TypedDict):
     status: str
     plain: dict[str, Json]
     rejected: list[tuple[InstanceId, int, int]]
+    scopes: list[ScopeData]
     steps: Columns
     fan_outs: list[FanOutData]
     order: list[int]
@@ -79,6 +92,11 @@ class StateData(TypedDict):
     doomed: list[tuple[int, str]]
     joins: list[int]
     breaking: list[int]
+    entering: list[tuple[int, int]]
+    asking: list[int]
+    ending: list[int]
+    dropping: list[int]
+    context: dict[str, dict[str, Json]] | None
     breakpoints: bool
     breaks: list[tuple[int, str]]
     paused_at: tuple[str, str] | None
@@ -93,10 +111,12 @@ def dump(state: RunState) -> StateData:
         "status": str(state.status),
         "plain": {name: getattr(state, name) for name in _PLAIN},
         "rejected": sorted(state.rejected),
+        "scopes": [_scope(scope) for scope in state.scopes],
         "steps": _columns(state.steps),
         "fan_outs": [
             {
                 "index": step.index,
+                "count": len(step.fan_out.instances),
                 "items": step.fan_out.items,
                 "open": step.fan_out.open,
                 "idle": step.fan_out.idle,
@@ -116,6 +136,11 @@ def dump(state: RunState) -> StateData:
         "doomed": [(doomed.index, doomed.reason) for doomed in state.doomed],
         "joins": [*state.joins],
         "breaking": [*state.breaking],
+        "entering": [*state.entering],
+        "asking": [*state.asking],
+        "ending": [*state.ending],
+        "dropping": [*state.dropping],
+        "context": state.context,
         "breakpoints": state.breakpoints is not None,
         "breaks": [(index, str(cause)) for index, cause in state.breaks.items()],
         "paused_at": None if state.paused_at is None else (state.paused_at[0], str(state.paused_at[1])),
@@ -139,18 +164,12 @@ def restore(created: RunCreated, data: StateData) -> RunState:
     for name in _PLAIN:
         setattr(state, name, data["plain"][name])
     state.rejected = {(InstanceId(name), attempt, epoch) for name, attempt, epoch in data["rejected"]}
+    found = _open_scopes(state, data)
     _fill(state.steps, data["steps"])
-    found: dict[int, FanOut] = {}
     for each in data["fan_outs"]:
-        step = state.steps[each["index"]]
-        items = tuple(each["items"])
-        name = state.step_of(step).name
-        instances = [InstanceState(item_id(name, number), step.index, number) for number in range(len(items))]
-        _fill(instances, each["instances"])
-        step.fan_out = FanOut(items, instances, each["open"], each["idle"], each["released"])
-        step.fan_out.first_error, step.fan_out.broken = each["first_error"], each["broken"]
-        state.instances.update((instance.id, instance) for instance in instances)
-        found[step.index] = step.fan_out
+        _fill(found[each["index"]].instances, each["instances"])
+    for scope, kept in zip(state.scopes, data["scopes"], strict=True):
+        _fill_scope(scope, kept)
     state.fan_outs = {index: found[index] for index in data["order"]}
     state.outputs = dict(data["outputs"])
     state.in_the_air = {InstanceId(name): None for name in data["in_the_air"]}
@@ -159,6 +178,11 @@ def restore(created: RunCreated, data: StateData) -> RunState:
     state.doomed.extend(Doomed(index, reason) for index, reason in data["doomed"])
     state.joins = dict.fromkeys(data["joins"])
     state.breaking = dict.fromkeys(data["breaking"])
+    state.entering = dict.fromkeys((index, item) for index, item in data["entering"])
+    state.asking = dict.fromkeys(data["asking"])
+    state.ending = dict.fromkeys(data["ending"])
+    state.dropping = dict.fromkeys(data["dropping"])
+    state.context = data["context"]
     if not data["breakpoints"]:
         state.breakpoints = None
     state.breaks = {index: PauseCause(cause) for index, cause in data["breaks"]}
@@ -172,12 +196,62 @@ def restore(created: RunCreated, data: StateData) -> RunState:
     return state
 
 
+def _open_scopes(state: RunState, data: StateData) -> dict[int, FanOut]:
+    """Make the instances of all fan-outs and bodies anew; return the fan-outs by the index of their step."""
+    waiting = {each["index"]: each for each in data["fan_outs"]}
+    found: dict[int, FanOut] = {}
+    for kept in data["scopes"][1:]:
+        if kept["owner"] is None:
+            raise ValueError("a body without an owner")
+        index, item = kept["owner"]
+        if index in waiting:
+            found[index] = _make_fan_out(state, waiting.pop(index))
+        open_body(state, state.instance_at(index, item))
+    for index in [*waiting]:
+        found[index] = _make_fan_out(state, waiting.pop(index))
+    return found
+
+
+def _make_fan_out(state: RunState, kept: FanOutData) -> FanOut:
+    step = state.steps[kept["index"]]
+    items = tuple(kept["items"])
+    if state.step_of(step).loop is None:
+        instances = make_items(state, step, len(items))
+    else:
+        instances = [make_iteration(state, step, number) for number in range(kept["count"])]
+    step.fan_out = FanOut(items, instances, kept["open"], kept["idle"], kept["released"])
+    step.fan_out.first_error, step.fan_out.broken = kept["first_error"], kept["broken"]
+    return step.fan_out
+
+
+def _scope(scope: Scope) -> ScopeData:
+    why = scope.given_up
+    return {
+        "owner": scope.owner,
+        "open": scope.open,
+        "idle": scope.idle,
+        "failed": scope.failed,
+        "error": scope.error,
+        "halted_by": scope.halted_by,
+        "given_up": None if why is None else (str(why.cause), why.reason),
+        "children": [*scope.children],
+    }
+
+
+def _fill_scope(scope: Scope, kept: ScopeData) -> None:
+    scope.open, scope.idle = kept["open"], kept["idle"]
+    scope.failed, scope.error, scope.halted_by = kept["failed"], kept["error"], kept["halted_by"]
+    why = kept["given_up"]
+    scope.given_up = None if why is None else GivenUp(SkipCause(why[0]), why[1])
+    scope.children = dict.fromkeys(kept["children"])
+
+
 def _columns(instances: Sequence[InstanceState]) -> Columns:
     return {
         "status": [_NUMBERS[each.status] for each in instances],
         "attempt": [each.attempt for each in instances],
         "lost": [each.lost for each in instances],
-        "due": [each.due for each in instances],
+        "due": [None if each.due == NEVER else each.due for each in instances],
         "unmet": [each.unmet for each in instances],
         "guarded": [int(each.guarded) for each in instances],
         "error": {str(number): each.error for number, each in enumerate(instances) if each.error is not None},
@@ -200,7 +274,7 @@ def _fill(instances: Sequence[InstanceState], columns: Columns) -> None:
         instance.status = _STATUSES[status]
         instance.attempt = attempt
         instance.lost = lost
-        instance.due = Instant(due)
+        instance.due = NEVER if due is None else Instant(due)
         instance.unmet = unmet
         instance.guarded = bool(guarded)
     for number, error in columns["error"].items():

@@ -8,6 +8,7 @@ two moments when everything is set up and when everything that has not started i
 
 from collections import deque
 from collections.abc import Mapping
+from math import inf
 from typing import Final, TypeAlias
 
 import attrs
@@ -17,11 +18,13 @@ from flowcore.ids import BatchId, InstanceId, RunId
 from flowcore.model import Breakpoints, Flow, Moment, Step
 from flowcore.values import Instant, Json
 
-from .events import PauseCause
+from .events import PauseCause, SkipCause
 from .machine import ENDED, RunStatus, StepStatus
 
 AT_ONCE: Final = Instant(0.0)
 """The due time of what may start at once."""
+NEVER: Final = Instant(inf)
+"""The due time of what does not start from a queue at all."""
 Queue: TypeAlias = list[tuple[Instant, int, int]]
 """A heap of (due, step index, item index); item -1 is the step itself. Entries whose status has moved on are stale."""
 
@@ -46,6 +49,48 @@ class FanOut:
     broken: bool = False
 
 
+@attrs.frozen
+class GivenUp:
+    """Why nothing new starts in a scope."""
+
+    cause: SkipCause
+    reason: str
+
+
+NOT_GIVEN_UP: Final = GivenUp(SkipCause.UPSTREAM, "it was given up")
+"""What is said where nobody says why."""
+
+
+@attrs.define
+class Scope:
+    """Steps that wait for one another: those of the flow, or those of one run of a body.
+
+    Attributes:
+        number: Its place in `RunState.scopes`; 0 is the flow itself.
+        owner: The index and the item of the instance whose body it is; None for the flow itself.
+        parent: The number of the scope that its owner is in.
+        first: The index of its first step.
+        size: How many steps it has.
+        open: How many of them are not settled.
+        idle: How many are neither settled nor in the air.
+        failed: Whether a failure in it was not tolerated.
+        children: The scopes in it that have not ended.
+    """
+
+    number: int = 0
+    owner: tuple[int, int] | None = None
+    parent: int = 0
+    first: int = 0
+    size: int = 0
+    open: int = 0
+    idle: int = 0
+    failed: bool = False
+    error: str | None = None
+    halted_by: str | None = None
+    given_up: GivenUp | None = None
+    children: dict[int, None] = attrs.field(factory=dict[int, None])
+
+
 @attrs.define
 class InstanceState:
     """One step, or one item of its fan-out (then *item* counts from 0).
@@ -56,6 +101,10 @@ class InstanceState:
         gated: Whether the run may pause at it.
         passed: The pauses before it that are behind it.
         lines: How many lines its present attempt has left.
+        bodied: Whether it runs a body instead of being tried.
+        scope: The number of the scope that it is in.
+        body: The number of the scope of its body, once that has begun.
+        path: Its path without the numbers of items: the same for all instances of a step.
     """
 
     id: InstanceId
@@ -72,6 +121,10 @@ class InstanceState:
     gated: bool = False
     passed: tuple[PauseCause, ...] = ()
     lines: int = 0
+    bodied: bool = False
+    scope: int = 0
+    body: int | None = None
+    path: str = ""
 
 
 @attrs.define
@@ -99,12 +152,13 @@ class RunState:
         self.created_at: Instant | None = None
         self.started_at: Instant | None = None
         self.ended_at: Instant | None = None
+        self.root = Scope()
+        self.scopes = [self.root]
         self.steps: list[InstanceState] = []
+        self.specs: list[Step] = []
         self.instances: dict[InstanceId, InstanceState] = {}
         self.outputs: dict[str, Mapping[str, Json]] = {}
         self.dependents: list[list[int]] = []
-        self.open = 0
-        self.idle = 0
         self.in_the_air: dict[InstanceId, None] = {}
         self.ready: Queue = []
         self.retries: Queue = []
@@ -112,14 +166,17 @@ class RunState:
         self.fan_outs: dict[int, FanOut] = {}
         self.joins: dict[int, None] = {}
         self.breaking: dict[int, None] = {}
-        self.halted_by: str | None = None
-        self.failed = False
+        self.entering: dict[tuple[int, int], None] = {}
+        self.asking: dict[int, None] = {}
+        self.ending: dict[int, None] = {}
+        self.dropping: dict[int, None] = {}
         self.stop_requested = False
         self.stop_reason: str | None = None
         self.breakpoints: Breakpoints | None = None
         self.breaks: dict[int, PauseCause] = {}
         self.paused_at: tuple[InstanceId, PauseCause] | None = None
         self.trace = False
+        self.context: dict[str, dict[str, Json]] | None = None
         self.artifacts: dict[str, Artifact] = {}
         self.readers: dict[str, list[int]] = {}
         self.awaiting: dict[int, set[str]] = {}
@@ -133,12 +190,13 @@ class RunState:
     def unsettled(self) -> bool:
         """Whether something that happened has consequences that are not recorded yet."""
         return bool(
-            (not self.open and self.paused_at is None)
+            (not self.root.open and self.paused_at is None)
             or self.doomed
             or self.joins
             or self.breaking
-            or (self.breaks and self.breaking_off)
-            or (self.idle and self.giving_up)
+            or self.dropping
+            or self.ending
+            or ((self.breaks or self.entering) and self.breaking_off)
         )
 
     @property
@@ -156,7 +214,17 @@ class RunState:
     @property
     def giving_up(self) -> bool:
         """Whether nothing new may start any more: a failure halted the run, or somebody asked for its end."""
-        return self.halted_by is not None or self.stop_requested
+        return self.root.given_up is not None
+
+    @property
+    def halted_by(self) -> str | None:
+        """The step whose failure has halted the run, or None."""
+        return self.root.halted_by
+
+    @property
+    def failed(self) -> bool:
+        """Whether a failure was not tolerated."""
+        return self.root.failed
 
     def instance_at(self, index: int, item: int) -> InstanceState:
         """Return the instance at step *index*, or its fan-out's *item* when that is not -1."""
@@ -165,7 +233,13 @@ class RunState:
 
     def step_of(self, instance: InstanceState) -> Step:
         """Return the step that *instance* is an instance of."""
-        return self.flow.steps[instance.index]
+        return self.specs[instance.index]
+
+    def gives_up(self, instance: InstanceState) -> bool:
+        """Return whether *instance* may not begin, or be tried again, whatever its policy says."""
+        return self.scopes[instance.scope].given_up is not None or (
+            instance.item >= 0 and self.fan_outs[instance.index].broken
+        )
 
     def pause_before(self, instance: InstanceState) -> PauseCause | None:
         """Return why the run must pause before *instance* starts, or None when nothing is left to pause for."""

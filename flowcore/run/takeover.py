@@ -26,23 +26,35 @@ def resume(command: ResumeRun, state: RunState) -> tuple[Event, ...]:
 
 def _lose_all(state: RunState, at: Instant) -> Iterator[Event]:
     """Yield the loss of everything in the air; what the loss of one gives up, the others must not try again."""
-    halted = False
+    halted: set[int] = set()
     broken: set[int] = set()
     air = [state.instances[name] for name in state.in_the_air]
     # Those that have no further attempt come first: what they halt is known then.
     for instance in sorted(air, key=lambda instance: instance.lost < MAX_LOST):
-        lost = _lose(state, instance, at, given_up=halted or (instance.item >= 0 and instance.index in broken))
+        lost = _lose(state, instance, at, given_up=_given_up(state, instance, halted, broken))
         yield lost
         if isinstance(lost, AttemptLost) and lost.retry_at is None:
-            if instance.item < 0:
-                halted = halted or _halts(state, instance)
-            elif policy(state.flow, state.step_of(instance)) is OnError.FAIL:
+            if instance.item < 0 and _halts(state, instance):
+                halted.add(instance.scope)
+            elif instance.item >= 0 and policy(state.flow, state.step_of(instance)) is OnError.FAIL:
                 broken.add(instance.index)
 
 
+def _given_up(state: RunState, instance: InstanceState, halted: set[int], broken: set[int]) -> bool:
+    """Return whether what *instance* is in is given up: a scope around it *halted*, or a fan-out *broken*, by index."""
+    while halted or broken:
+        if instance.scope in halted or (instance.item >= 0 and instance.index in broken):
+            return True
+        scope = state.scopes[instance.scope]
+        if scope.owner is None:
+            break
+        instance = state.instance_at(*scope.owner)
+    return False
+
+
 def _halts(state: RunState, instance: InstanceState) -> bool:
-    """Return whether the failure of *instance* gives up the run."""
-    waiting = [state.flow.steps[number] for number in state.dependents[instance.index]]
+    """Return whether the failure of *instance* gives up what it is in."""
+    waiting = [state.specs[number] for number in state.dependents[instance.index]]
     return stops_run(state.flow, state.step_of(instance), waiting)
 
 
@@ -50,18 +62,13 @@ def _lose(state: RunState, instance: InstanceState, at: Instant, *, given_up: bo
     if state.stop_requested:
         return AttemptStopped(instance=instance.id, attempt=instance.attempt, at=at)
     error = "the runner was lost while the attempt was under way"
-    again = not given_up and not gives_up(state, instance)
+    again = not given_up and not state.gives_up(instance)
     if again and instance.lost >= MAX_LOST:
         error = f"{error}; it has happened {instance.lost + 1} times, so there is no further attempt"
         again = False
     return AttemptLost(
         instance=instance.id, attempt=instance.attempt, error=error, retry_at=at if again else None, at=at
     )
-
-
-def gives_up(state: RunState, instance: InstanceState) -> bool:
-    """Return whether *instance* gets no further attempt, whatever its policy says."""
-    return state.giving_up or (instance.item >= 0 and state.fan_outs[instance.index].broken)
 
 
 def reject(command: RejectReport, state: RunState) -> tuple[Event, ...]:

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 
 from flowcore.ids import InstanceId, item_id
 from flowcore.ports import Recorded
-from flowcore.run.events import AttemptSucceeded, FanOutStarted, FanOutSucceeded, RunCreated, StepImported
+from flowcore.run.events import (
+    AttemptSucceeded,
+    BodySucceeded,
+    FanOutStarted,
+    FanOutSucceeded,
+    RunCreated,
+    StepImported,
+)
 from flowcore.secrets import mask
 from flowcore.values import Json
 
@@ -44,8 +51,14 @@ class OutputsView:
             case FanOutStarted(step=step, items=items):
                 self._sizes[step] = len(items)
             case FanOutSucceeded(step=step):
-                rows = [self._items.pop(item_id(step, number)) for number in range(self._sizes[step])]
-                self._keep(step, {name: [mask(row.get(name)) for row in rows] for name in self._names[step]})
+                # Items that ran a body have left nothing; what goes on inside a body is not shown.
+                found = [self._items.pop(item_id(step, number), None) for number in range(self._sizes.get(step, 0))]
+                if step in self._names:
+                    rows = [row for row in found if row is not None]
+                    self._keep(step, {name: [mask(row.get(name)) for row in rows] for name in self._names[step]})
+            case BodySucceeded(instance=instance):
+                if instance in self._names:
+                    self._keep(instance, {})
             case _:
                 pass
 

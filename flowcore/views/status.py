@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias, TypedDict, assert_never
 
 import attrs
 
-from flowcore.ids import InstanceId, RunId, item_id
+from flowcore.ids import InstanceId, RunId
 from flowcore.ports import Recorded
 from flowcore.run.events import (
     ArtifactArrived,
@@ -21,6 +21,9 @@ from flowcore.run.events import (
     AttemptStopped,
     AttemptSucceeded,
     AwaitFailed,
+    BodyFailed,
+    BodyStarted,
+    BodySucceeded,
     BreakpointsDisabled,
     ConditionMet,
     Event,
@@ -28,6 +31,7 @@ from flowcore.run.events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    IterationStarted,
     ReportRejected,
     RetryAbandoned,
     RunContinued,
@@ -190,18 +194,18 @@ class StatusView:
             case RetryAbandoned(instance=instance, at=at):
                 if self._whole(instance):
                     self._settle(instance, StepStatus.FAILED, at, self._instances[instance].notes)
-            case FanOutStarted(step=step, items=items, at=at):
-                row = self._rows[step]
-                self._instances.update((item_id(step, number), row) for number in range(len(items)))
+            case FanOutStarted(step=step, at=at):
                 self._start(InstanceId(step), at)
             case FanOutSucceeded(step=step, at=at):
-                self._settle(InstanceId(step), StepStatus.SUCCEEDED, at, ())
+                if self._whole(InstanceId(step)):
+                    self._settle(InstanceId(step), StepStatus.SUCCEEDED, at, ())
             case (
                 FanOutFailed(step=step, error=error, at=at)
                 | GuardFailed(step=step, error=error, at=at)
                 | AwaitFailed(step=step, error=error, at=at)
             ):
-                self._settle(InstanceId(step), StepStatus.FAILED, at, (error,))
+                if self._whole(InstanceId(step)):
+                    self._settle(InstanceId(step), StepStatus.FAILED, at, (error,))
             case StepSkipped(instance=instance, reason=reason, at=at):
                 if self._whole(instance):
                     self._settle(instance, StepStatus.SKIPPED, at, (reason,))
@@ -209,6 +213,16 @@ class StatusView:
                 self._settle(InstanceId(step), StepStatus.SUCCEEDED, at, (f"taken over from run {self._parent}",))
             case StepPaused():
                 self.status = RunStatus.PAUSED
+            case BodyStarted(instance=instance, at=at):
+                self._start(instance, at)
+            case IterationStarted(step=step, at=at):
+                self._start(InstanceId(step), at)
+            case BodySucceeded(instance=instance, at=at):
+                if self._whole(instance):
+                    self._settle(instance, StepStatus.SUCCEEDED, at, ())
+            case BodyFailed(instance=instance, error=error, at=at):
+                if self._whole(instance):
+                    self._settle(instance, StepStatus.FAILED, at, (error,))
             case ConditionMet() | StepLogged():
                 pass
             case _:
@@ -271,8 +285,16 @@ class StatusView:
         self._stale[row.order] = self._names[row.order]
         return row
 
+    def _row(self, instance: InstanceId) -> _StepRow:
+        """Return the row of the step that *instance* is, or is in; a path begins with the name of that step."""
+        row = self._instances.get(instance)
+        if row is None:
+            around, _slash, _name = instance.rpartition("/")
+            row = self._instances[instance] = self._row(InstanceId(around))
+        return row
+
     def _start(self, instance: InstanceId, at: Instant) -> None:
-        row = self._instances[instance]
+        row = self._row(instance)
         if row.status is StepStatus.RUNNING:
             return
         name = self._names[row.order]

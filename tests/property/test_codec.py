@@ -37,14 +37,22 @@ JSON_TYPE = attrs.fields(Step).input.type
 JSON_MAPPING = attrs.fields(Source).configuration.type
 
 
-COUNTS = {"max_attempts": st.integers(min_value=1), "max_parallel": st.none() | st.integers(min_value=1)}
+COUNTS = {
+    "max_attempts": st.integers(min_value=1),
+    "max_parallel": st.none() | st.integers(min_value=1),
+    "max_iterations": st.integers(min_value=1),
+}
 """Fields whose values are checked when the object is made."""
+INNER = st.builds(Step, name=texts, source=texts)
+"""The steps of a body; bodies in bodies are made of the same parts."""
 
 
 def member(name: str, type_: object) -> Strategy:
     """Return what fits the field *name* of *type_*."""
     if name == "max_workers":
         return st.integers(min_value=1)
+    if name == "body":
+        return st.lists(INNER, max_size=2).map(tuple)
     return COUNTS[name] if name in COUNTS else strategy(type_)
 
 

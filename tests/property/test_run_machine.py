@@ -35,7 +35,7 @@ from flowcore.run.commands import (
     StopRun,
 )
 from flowcore.run.decide import decide
-from flowcore.run.effects import Cancel, Consequences, Effect, Perform, Resolve, pending, wake_at
+from flowcore.run.effects import Cancel, Consequences, Effect, Iterate, Perform, Resolve, pending, wake_at
 from flowcore.run.events import (
     AttemptFailed,
     AttemptStarted,
@@ -60,7 +60,7 @@ from flowcore.run.events import (
     StepSkipped,
 )
 from flowcore.run.evolve import evolve, fold
-from flowcore.run.machine import RUN_TRANSITIONS, STEP_TRANSITIONS, RunStatus, StepStatus
+from flowcore.run.machine import RUN_TRANSITIONS, SETTLED, STEP_TRANSITIONS, RunStatus, StepStatus
 from flowcore.run.state import RunState
 from flowcore.values import Instant
 from flowcore.views.outputs import OutputsView
@@ -446,7 +446,7 @@ class Shell:
                 assert now in STEP_TRANSITIONS[status][type(event)]
             else:
                 assert now is status or (status, now) == (StepStatus.PENDING, StepStatus.READY)
-        settled = {str(name) for name, each in state.instances.items() if not STEP_TRANSITIONS[each.status]}
+        settled = {str(name) for name, each in state.instances.items() if each.status in SETTLED}
         assert settled == set(self.ledger.settled)
 
     def check_views(self) -> None:
@@ -548,6 +548,8 @@ class Shell:
                 return self.guard(step)
             case Cancel(instance=instance):
                 return self.report(instance)
+            case Iterate():
+                raise AssertionError("none of these flows has a loop")
 
     def guard(self, name: StepName) -> Command:
         step = self.ledger.steps[name]

@@ -35,7 +35,7 @@ from flowcore import (
 from flowcore.catalog import Catalog, Kind, Parameter, SourceType
 from flowcore.ports import AnyAppend, Clock, EventLog, Recorded, SourceAdapter, SourceCall, SourceResult
 from flowcore.run.commands import Command, PauseRun, ReportFailure, ReportGuard, StartRun, StopRun
-from flowcore.run.effects import Cancel, Consequences, Effect, Perform, Resolve
+from flowcore.run.effects import Cancel, Consequences, Effect, Iterate, Perform, Resolve
 from flowcore.run.events import Event, RunStarted
 from flowcore.testing import ManualClock, MemoryEventLog, given
 from flowcore.views.follow import RunView, catch_up
@@ -82,7 +82,7 @@ def do(effect: Effect) -> InstanceId | StepName | None:
     match effect:
         case Perform(instance=instance) | Cancel(instance=instance):
             return instance
-        case Resolve(step=step):
+        case Resolve(step=step) | Iterate(step=step):
             return step
         case Consequences():
             return None

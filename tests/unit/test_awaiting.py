@@ -104,6 +104,13 @@ class TestWaitingInVain:
         run = (*limited(*steps), started("b"), failed("b", retry=due))
         assert wake_at(fold(run)) == due
 
+    def test_a_step_that_is_to_be_skipped_is_skipped(self) -> None:
+        steps = (step("b"), step("a", "b", awaits=("photo",), on_error=OnError.SKIP))
+        run = (*limited(*steps), started("b"), failed("b"))
+        given(*run).when(SETTLE).then(skipped("a", "step 'b' failed"))
+        # In a log that says otherwise it has failed, and nothing is left to be skipped.
+        assert not fold([*run, missed("a")]).doomed
+
     def test_a_stopped_run_says_so_instead(self) -> None:
         run = (*limited(step("a", awaits=("photo",))), RunStopRequested(reason="enough", at=T1))
         given(*run).when(SETTLE).then(skipped("a", "the run was stopped: enough", SkipCause.RUN_STOPPED))

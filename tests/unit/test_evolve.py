@@ -159,11 +159,11 @@ class TestSteps:
         run = (*begun(step("a", retry=2)), started("a"), failed("a", retry=T2), STOP)
         state = fold([*run, abandoned("a")])
         assert (statuses(state), state.instances[InstanceId("a")].error) == ({"a": "failed"}, "no")
-        assert (state.retries, state.open) == ([], 0)
+        assert (state.retries, state.root.open) == ([], 0)
 
     def test_a_stopped_attempt_settles_its_step(self) -> None:
         state = fold([*begun(step("a")), started("a"), STOP, stopped("a")])
-        assert (statuses(state), state.open, state.in_the_air) == ({"a": "stopped"}, 0, {})
+        assert (statuses(state), state.root.open, state.in_the_air) == ({"a": "stopped"}, 0, {})
 
     def test_conditions_are_looked_at_once(self) -> None:
         state = fold([*begun(step("a", when="x")), met("a")])
@@ -171,7 +171,7 @@ class TestSteps:
 
     def test_a_condition_without_an_answer_fails_its_step(self) -> None:
         state = fold([*begun(step("a", when="x")), unguarded("a")])
-        assert (statuses(state), state.failed, state.open) == ({"a": "failed"}, True, 0)
+        assert (statuses(state), state.failed, state.root.open) == ({"a": "failed"}, True, 0)
 
 
 class TestFailures:

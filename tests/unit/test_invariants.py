@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from flowcore.invariants import Violation, violations
-from flowcore.invariants.checker import MAX_LOST
-from flowcore.model import OnError
+from flowcore.invariants.attempts import MAX_LOST
+from flowcore.model import Loop, OnError
 from flowcore.ports import Recorded
 from flowcore.run import takeover
 from flowcore.run.events import (
@@ -32,12 +32,16 @@ from tests.builders import (
     abandoned,
     arrived,
     begun,
+    body,
     broken,
     created,
+    entered,
     failed,
     fanned,
     imported,
+    iterated,
     joined,
+    left,
     logged,
     lost,
     met,
@@ -52,6 +56,7 @@ from tests.builders import (
     stopped,
     succeeded,
     unguarded,
+    unwell,
 )
 
 STOP: Final = RunStopRequested(reason="enough", at=T1)
@@ -62,6 +67,9 @@ AB: Final = begun(step("a"), step("b", "a"))
 BRANCHES: Final = begun(step("a"), step("b", "a", on_error=OnError.CONTINUE), step("c", "a", on_error=OnError.SKIP))
 LOOKED: Final = begun(step("a", when="x"))
 FAN: Final = begun(step("f", for_each="x", max_parallel=2, retry=2), step("g", "f"), max_workers=3)
+GROUP: Final = begun(body("g", step("a"), step("b", "a")))
+BODIES: Final = begun(body("g", step("a"), for_each="x", max_parallel=2))
+LOOP: Final = begun(body("l", step("a"), loop=Loop(condition="x", max_iterations=2)))
 WAITS: Final = begun(step("a", awaits=("photo",)))
 TOLERANT: Final = begun(step("f", for_each="x", on_error=OnError.CONTINUE))
 ENOUGH, HALTED = "the run was stopped: enough", "the run stopped because step 'a' failed"
@@ -181,6 +189,72 @@ GOOD: Final[dict[str, tuple[Event, ...]]] = {
     ),
     "an artifact": (*WAITS, arrived("photo"), started("a"), succeeded("a"), DONE),
     "no artifact": (*WAITS, missed("a"), FAILED),
+    "a body": (
+        *GROUP,
+        entered("g"),
+        started("g/a"),
+        succeeded("g/a"),
+        started("g/b"),
+        succeeded("g/b"),
+        left("g"),
+        DONE,
+    ),
+    "a body that fails": (
+        *GROUP,
+        entered("g"),
+        started("g/a"),
+        failed("g/a"),
+        skipped("g/b", "x"),
+        unwell("g", "x"),
+        FAILED,
+    ),
+    "bodies for items": (
+        *BODIES,
+        fanned("g", 1, 2, 3),
+        entered("g/0"),
+        entered("g/1"),
+        started("g/0/a"),
+        started("g/1/a"),
+        failed("g/0/a"),
+        unwell("g/0", "x"),
+        skipped("g/2", "x"),
+        succeeded("g/1/a"),
+        unwell("g/1", "x"),
+        broken("g"),
+        FAILED,
+    ),
+    "a loop": (
+        *LOOP,
+        iterated("l", 0),
+        started("l/0/a"),
+        succeeded("l/0/a"),
+        left("l/0"),
+        iterated("l", 1),
+        started("l/1/a"),
+        succeeded("l/1/a"),
+        left("l/1"),
+        joined("l"),
+        DONE,
+    ),
+    "a loop that fails": (
+        *LOOP,
+        iterated("l", 0),
+        started("l/0/a"),
+        succeeded("l/0/a"),
+        left("l/0"),
+        broken("l"),
+        FAILED,
+    ),
+    "a body that is stopped": (
+        *GROUP,
+        entered("g"),
+        started("g/a"),
+        STOP,
+        skipped("g/b", ENOUGH, SkipCause.RUN_STOPPED),
+        stopped("g/a"),
+        unwell("g", ENOUGH),
+        STOPPED,
+    ),
     "taken over": (
         *A,
         started("a"),
@@ -325,6 +399,69 @@ BAD: Final[dict[str, tuple[tuple[Event, ...], str]]] = {
     "failing twice": ((*WAITS, missed("a"), missed("a")), "I4 AwaitFailed: 'a' is failed"),
     "lines of no attempt": ((*A, logged("a")), "I16 StepLogged: attempt 1 of 'a' is not under way"),
     "lines told twice": ((*A, started("a"), logged("a"), logged("a")), "I16 line 0 of 'a' follows line 1"),
+    "a body that is tried": ((*GROUP, started("g")), "I4 AttemptStarted: 'g' has a body instead"),
+    "no body": ((*A, entered("a")), "I4 BodyStarted: 'a' has no body to be begun"),
+    "a body twice": ((*GROUP, entered("g"), entered("g")), "I4 BodyStarted: 'g' is running"),
+    "the end of no body": ((*GROUP, left("g")), "I4 BodySucceeded: 'g' has begun no body"),
+    "an early end of a body": (
+        (*GROUP, entered("g"), started("g/a"), left("g")),
+        "I9 BodySucceeded while a step of 'g' is not settled",
+    ),
+    "a wrong end of a body": (
+        (*begun(body("g", step("a"))), entered("g"), started("g/a"), succeeded("g/a"), unwell("g", "x")),
+        "I6 BodyFailed, which is not what the steps of 'g' came to",
+    ),
+    "a second end of a body": (
+        (*begun(body("g", step("a"))), entered("g"), started("g/a"), succeeded("g/a"), left("g"), left("g")),
+        "I6 BodySucceeded: 'g' is succeeded",
+    ),
+    "an attempt of a body": ((*GROUP, entered("g"), succeeded("g")), "I4 AttemptSucceeded: 'g' is running"),
+    "no loop": ((*A, iterated("a", 0)), "I4 IterationStarted: 'a' has no loop to be begun"),
+    "an iteration left out": ((*LOOP, iterated("l", 1)), "I7 iteration 1 of 'l' follows 0 others"),
+    "an iteration too early": (
+        (*LOOP, iterated("l", 0), iterated("l", 1)),
+        "I5 iteration 1 of 'l' begins before the last one has succeeded",
+    ),
+    "a loop that has ended": (
+        (
+            *LOOP,
+            iterated("l", 0),
+            started("l/0/a"),
+            succeeded("l/0/a"),
+            left("l/0"),
+            joined("l"),
+            iterated("l", 1),
+        ),
+        "I6 IterationStarted: 'l' is succeeded",
+    ),
+    "a start in a body that is halted": (
+        (
+            *begun(body("g", step("a"), step("b", "a"), step("c"))),
+            entered("g"),
+            started("g/a"),
+            failed("g/a"),
+            started("g/c"),
+        ),
+        "I5 'g/c' starts after a failure has halted the run",
+    ),
+    "a start in a body around which all is halted": (
+        (
+            *begun(body("g", step("c")), step("a"), step("b", "a")),
+            entered("g"),
+            started("a"),
+            failed("a"),
+            started("g/c"),
+        ),
+        "I5 'g/c' starts after a failure has halted the run",
+    ),
+    "a skip in a body for nothing": (
+        (*GROUP, entered("g"), skipped("g/b", "x")),
+        "I9 'g/b' was skipped (upstream), but nothing it depends on stands in its way",
+    ),
+    "too many bodies at once": (
+        (*BODIES, fanned("g", 1, 2, 3), entered("g/0"), entered("g/1"), entered("g/2")),
+        "I8 3 items of 'g' go on at once, at most 2 may",
+    ),
     "started while paused": ((*A, PAUSE, started("a")), "I13 'a' starts while the run is paused"),
 }
 

@@ -7,7 +7,16 @@ import pytest
 
 from flowcore.ids import InstanceId
 from flowcore.model import Breakpoints, Moment, Step
-from flowcore.run.commands import ContinueRun, CreateRun, ReportGuard, Settle, SkipPaused, StopRun, ToggleTrace
+from flowcore.run.commands import (
+    ContinueRun,
+    CreateRun,
+    ReportGuard,
+    Settle,
+    SkipPaused,
+    StartAttempt,
+    StopRun,
+    ToggleTrace,
+)
 from flowcore.run.effects import Consequences, Effect, Perform, Resolve, pending
 from flowcore.run.events import (
     BreakpointsDisabled,
@@ -78,6 +87,10 @@ def test_a_run_pauses_before_every_step() -> None:
     assert doing(*history) == (perform("a"),)
     history = (*history, started("a"), succeeded("a"))
     given(*history).when(SETTLE).then(paused("b"))
+
+
+def test_a_step_that_is_held_cannot_be_tried() -> None:
+    given(*run(ALL, step("a"))).when(StartAttempt(instance=InstanceId("a"), at=T2)).then_rejected("not-startable")
 
 
 def test_a_run_pauses_after_every_step_the_last_one_included() -> None:

@@ -3,10 +3,10 @@
 import attrs
 import pytest
 
-from flowcore.model import Flow, OnError, RetryPolicy
+from flowcore.model import Flow, Loop, OnError, RetryPolicy
 from flowcore.rehearsal import Failure, Rehearsal, Script, Success, recorded_results, rehearse
 from flowcore.run.events import AttemptStarted
-from tests.builders import T1, begun, failed, flow_of, lost, recorded, started, step, succeeded
+from tests.builders import T1, begun, body, failed, flow_of, lost, recorded, started, step, succeeded
 
 DONE = Success()
 
@@ -72,6 +72,37 @@ class TestGuards:
     def test_a_condition_that_fails_ends_what_has_not_begun(self) -> None:
         flow = flow_of(step("a", when="{{ int('x') }}"), step("b"), step("c", "a"))
         assert states(flow, {"b": [DONE], "c": [DONE]}) == {"a": "failed", "b": "skipped", "c": "skipped"}
+
+
+class TestWhatNobodyIsThereFor:
+    def test_pauses_are_passed_over(self) -> None:
+        assert states(flow_of(step("a", pause=True), step("b", "a")), {"a": [DONE], "b": [DONE]}) == {
+            "a": "succeeded",
+            "b": "succeeded",
+        }
+
+    def test_artifacts_are_there_at_once(self) -> None:
+        flow = flow_of(step("a", awaits=("photo", "mask")), step("b", awaits=("photo",)), step("c"))
+        script = {"a": [DONE], "b": [DONE], "c": [Success(took_s=5.0)]}
+        assert set(states(flow, script).values()) == {"succeeded"}
+
+
+class TestBodies:
+    def test_a_loop_goes_on_by_its_condition(self) -> None:
+        loop = body("l", step("a", outputs=("n",)), loop=Loop(condition="{{ flows.a.n < `2` && index < `9` }}"))
+        results = [Success({"n": number}) for number in range(3)]
+        found = rehearse(flow_of(loop), {f"l/{number}/a": [result] for number, result in enumerate(results)})
+        assert found.states == {"l": "succeeded"}
+        assert sum(isinstance(each.event, AttemptStarted) for each in found.events) == 3
+
+    def test_a_condition_without_an_answer_fails_the_loop(self) -> None:
+        loop = body("l", step("a"), loop=Loop(condition="{{ int('x') }}"))
+        assert rehearse(flow_of(loop), {"l/0/a": [DONE]}).states == {"l": "failed"}
+
+    def test_conditions_inside_see_the_item(self) -> None:
+        each = body("g", step("a", when="{{ item == 'p' && index == `0` }}"), for_each=["p", "q"])
+        found = rehearse(flow_of(each), {"g/0/a": [DONE]})
+        assert (found.states, found.missing) == ({"g": "succeeded"}, ())
 
 
 def test_what_a_run_recorded_is_a_script() -> None:

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias, get_args
 import pytest
 
 from flowcore.ids import InstanceId
-from flowcore.model import OnError
+from flowcore.model import Loop, OnError
 from flowcore.run.events import (
     ArtifactArrived,
     AttemptFailed,
@@ -15,6 +15,9 @@ from flowcore.run.events import (
     AttemptStopped,
     AttemptSucceeded,
     AwaitFailed,
+    BodyFailed,
+    BodyStarted,
+    BodySucceeded,
     BreakpointsDisabled,
     ConditionMet,
     Event,
@@ -22,6 +25,7 @@ from flowcore.run.events import (
     FanOutStarted,
     FanOutSucceeded,
     GuardFailed,
+    IterationStarted,
     PauseCause,
     ReportRejected,
     RetryAbandoned,
@@ -51,12 +55,16 @@ from tests.builders import (
     abandoned,
     arrived,
     begun,
+    body,
     broken,
     created,
+    entered,
     failed,
     fanned,
     imported,
+    iterated,
     joined,
+    left,
     logged,
     lost,
     met,
@@ -70,6 +78,7 @@ from tests.builders import (
     stopped,
     succeeded,
     unguarded,
+    unwell,
 )
 
 RunRow: TypeAlias = tuple[RunStatus, type[Event], RunStatus]
@@ -78,6 +87,7 @@ Script: TypeAlias = tuple[Event, ...]
 
 STOP: Final = RunStopRequested(reason="enough", at=T1)
 PAUSE: Final = RunPaused(at=T1)
+LOOP: Final = begun(body("a", step("b"), loop=Loop(condition="x")))
 TRACE: Final = TraceToggled(enabled=True, at=T1)
 RUN_ROWS: Final = [(before, event, after) for before, row in RUN_TRANSITIONS.items() for event, after in row.items()]
 STEP_ROWS: Final = [
@@ -194,6 +204,30 @@ STEP_SCRIPTS: Final[Mapping[StepRow, Script]] = {
         started("a"),
         succeeded("a"),
         paused("a", PauseCause.BREAKPOINT_POST),
+    ),
+    (StepStatus.READY, BodyStarted, StepStatus.RUNNING): (*begun(body("a", step("b"))), entered("a")),
+    (StepStatus.READY, IterationStarted, StepStatus.RUNNING): (*LOOP, iterated("a", 0)),
+    (StepStatus.RUNNING, IterationStarted, StepStatus.RUNNING): (
+        *LOOP,
+        iterated("a", 0),
+        started("a/0/b"),
+        succeeded("a/0/b"),
+        left("a/0"),
+        iterated("a", 1),
+    ),
+    (StepStatus.RUNNING, BodySucceeded, StepStatus.SUCCEEDED): (
+        *begun(body("a", step("b"))),
+        entered("a"),
+        started("a/b"),
+        succeeded("a/b"),
+        left("a"),
+    ),
+    (StepStatus.RUNNING, BodyFailed, StepStatus.FAILED): (
+        *begun(body("a", step("b"))),
+        entered("a"),
+        started("a/b"),
+        failed("a/b"),
+        unwell("a", "step 'b' failed: no"),
     ),
     (StepStatus.RETRYING, AttemptStarted, StepStatus.RUNNING): (
         *ONE,

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from flowcore.json_text import to_json
-from flowcore.model import Breakpoints, Moment, OnError
+from flowcore.model import Breakpoints, Dialect, Loop, Moment, OnError
 from flowcore.ports import Append
 from flowcore.run.events import (
     BreakpointsDisabled,
@@ -31,17 +31,24 @@ from tests.builders import (
     T2,
     arrived,
     begun,
+    body,
     created,
+    entered,
     failed,
     fanned,
+    iterated,
+    left,
     logged,
     lost,
+    met,
     paused,
     rejected,
     resumed,
+    skipped,
     started,
     step,
     succeeded,
+    unwell,
 )
 
 STEPS = (
@@ -92,6 +99,54 @@ PAUSES: Final[tuple[Event, ...]] = (
     RunContinued(at=T1),
     started("c"),
 )
+
+
+NESTED: Final = attrs.evolve(
+    created(
+        body("g", body("l", step("a", outputs=("variables",)), loop=Loop(condition="x")), for_each="x"),
+        body("h", step("b", retry=2), step("c", "b"), when="x"),
+        step("z", "h"),
+    )
+)
+BODIES: Final[tuple[Event, ...]] = (
+    attrs.evolve(NESTED, flow=attrs.evolve(NESTED.flow, dialect=Dialect.WORKFLOW)),
+    RunStarted(at=T0),
+    fanned("g", "p", "q"),
+    met("h"),
+    entered("h"),
+    entered("g/1"),
+    entered("g/0"),
+    iterated("g/1/l", 0),
+    started("g/1/l/0/a"),
+    started("h/b"),
+    failed("h/b", retry=T2),
+    succeeded("g/1/l/0/a", {"variables": {"k": 1}}),
+    left("g/1/l/0"),
+    iterated("g/0/l", 0),
+    iterated("g/1/l", 1),
+    started("h/b", 2),
+    failed("h/b", attempt=2),
+    skipped("h/c", "step 'b' failed"),
+    unwell("h", "step 'b' failed: no"),
+    RunStopRequested(reason="enough", at=T2),
+)
+
+
+@pytest.mark.parametrize("place", range(1, len(BODIES) + 1))
+def test_bodies_are_kept(place: int) -> None:
+    first = BODIES[0]
+    assert isinstance(first, RunCreated)
+    state = fold(BODIES[:place])
+    again = restore(first, json.loads(to_json(json.loads(json.dumps(dump(state))))))
+    assert vars(again) == vars(state)
+    assert vars(fold(BODIES[place:], again)) == vars(fold(BODIES))
+
+
+def test_a_body_without_an_owner_is_no_snapshot() -> None:
+    data = dump(fold(BODIES))
+    data["scopes"][1]["owner"] = None
+    with pytest.raises(ValueError, match="owner"):
+        restore(NESTED, data)
 
 
 @pytest.mark.parametrize("place", range(1, len(PAUSES) + 1))

@@ -186,7 +186,7 @@ class TestImporting:
         run = (created(step("a"), step("b", "a")), *(imported(name) for name in names), *begun()[1:])
         state = fold(run)
         assert [effect for effect in pending(state, T1) if effect == Perform(InstanceId("b"))] == []
-        assert state.open == 2 - len(names)
+        assert state.root.open == 2 - len(names)
 
     def test_a_run_of_imported_steps_only_is_over_at_once(self) -> None:
         run = (created(step("a", for_each="x"), step("b", "a", when="x")), imported("a"), imported("b"), *begun()[1:])

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from flowcore.model import Loop
 from flowcore.ports import Recorded
 from flowcore.run.events import Event, RunStopRequested, RunSucceeded
 from flowcore.secrets import reference
@@ -14,12 +15,16 @@ from tests.builders import (
     T1,
     T2,
     begun,
+    body,
     broken,
     created,
+    entered,
     failed,
     fanned,
     imported,
+    iterated,
     joined,
+    left,
     recorded,
     skipped,
     started,
@@ -167,3 +172,20 @@ class TestFolding:
 def test_what_was_taken_over_is_shown_like_the_rest() -> None:
     run = (created(step("a", outputs=("x",))), imported("a", {"x": reference("token")}))
     assert outputs(*run) == {"a": {"x": "***"}}
+
+
+class TestBodies:
+    """A body leaves nothing of its own, and what its steps have left is for them alone."""
+
+    def test_a_step_with_a_body_has_no_outputs(self) -> None:
+        inner = (step("b", outputs=("v",)), step("f", for_each="x", outputs=("v",)))
+        run = (*begun(body("a", *inner)), entered("a"), started("a/b"), succeeded("a/b", {"v": 1}))
+        run = (*run, fanned("a/f", 1), started("a/f/0"), succeeded("a/f/0", {"v": 1}), joined("a/f"))
+        assert outputs(*run) == {}
+        assert outputs(*run, left("a")) == {"a": {}}
+
+    def test_nor_has_one_that_runs_for_items_or_in_a_loop(self) -> None:
+        run = (*begun(body("a", step("b"), for_each="x")), fanned("a", 1), entered("a/0"), left("a/0"))
+        assert outputs(*run, joined("a")) == {"a": {}}
+        run = (*begun(body("a", step("b"), loop=Loop(condition="x"))), iterated("a", 0), left("a/0"))
+        assert outputs(*run, joined("a")) == {"a": {}}

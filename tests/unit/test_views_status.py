@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from flowcore.ids import RunId
-from flowcore.model import OnError
+from flowcore.model import Loop, OnError
 from flowcore.run.events import (
     Event,
     RunContinued,
@@ -30,12 +30,16 @@ from tests.builders import (
     abandoned,
     arrived,
     begun,
+    body,
     broken,
     created,
+    entered,
     failed,
     fanned,
     imported,
+    iterated,
     joined,
+    left,
     logged,
     lost,
     met,
@@ -50,6 +54,7 @@ from tests.builders import (
     stopped,
     succeeded,
     unguarded,
+    unwell,
 )
 
 STOP = RunStopRequested(reason="enough", at=T1)
@@ -237,6 +242,23 @@ class TestTheSteps:
         run = (*begun(step("a")), paused("a"))
         assert self.only(*run) == shown("pending")
         assert self.only(*run, RunContinued(at=T2), started("a"), logged("a")) == shown("running", T0)
+
+    def test_a_step_with_a_body_runs_from_its_beginning_to_its_end(self) -> None:
+        run = (*begun(body("a", step("b"))), entered("a"))
+        assert self.only(*run) == shown("running", T2)
+        assert self.only(*run, started("a/b"), succeeded("a/b"), left("a")) == shown("succeeded", T2, T2)
+        run = (*run, started("a/b"), failed("a/b"), unwell("a", "step 'b' failed: no"))
+        assert self.only(*run) == shown("failed", T2, T2, notes=["step 'b' failed: no"])
+
+    def test_what_goes_on_inside_is_not_shown(self) -> None:
+        inner = (step("c", for_each="x"), step("d", for_each="x"), step("e"), step("f"), step("w", awaits=("photo",)))
+        run = (*begun(body("a", *inner, loop=Loop(condition="x"))), iterated("a", 0))
+        run = (*run, fanned("a/0/c", 1), started("a/0/c/0"), succeeded("a/0/c/0"), joined("a/0/c"))
+        run = (*run, fanned("a/0/d", 1), started("a/0/d/0"), failed("a/0/d/0"), broken("a/0/d"))
+        run = (*run, started("a/0/e"), stopped("a/0/e"), skipped("a/0/f", "x"))
+        assert self.only(*run) == shown("running", T2)
+        assert self.only(*run, unwell("a/0", "x")) == shown("running", T2)
+        assert self.only(*run, left("a/0"), joined("a")) == shown("succeeded", T2, T2)
 
     def test_a_step_that_has_waited_in_vain_has_failed(self) -> None:
         run = (*begun(step("a", awaits=("photo", "mask"))), arrived("mask"))

@@ -7,7 +7,7 @@ from typing import Final
 from flowcore.ids import InstanceId, RunId
 from flowcore.ports import Clock
 from flowcore.service import RunSession
-from flowcore.values import Instant, Json
+from flowcore.values import Instant
 from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.registry import Registry
 
@@ -49,9 +49,11 @@ class ActiveRun:
         """The run's id."""
         return self.session.run_id
 
-    def plan(self, instance: InstanceId) -> StepPlan:
-        """Return the plan of the step that *instance* is an instance of."""
-        return self._planner.plan(self.session.state.instances[instance].index)
+    def plan(self, name: InstanceId) -> StepPlan:
+        """Return the plan of the step that *name* is an instance of."""
+        state = self.session.state
+        instance = state.instances[name]
+        return self._planner.plan(instance.path, state.step_of(instance))
 
     def prepare(self, name: InstanceId, plan: StepPlan, clock: Clock) -> None:
         """Make the attempt of *name* that has just been recorded as started; it goes out after the commit."""
@@ -63,7 +65,7 @@ class ActiveRun:
             name,
             instance.attempt,
             plan,
-            self.context.roots(instance, plan, self._item(instance.index, instance.item)),
+            self.context.roots(instance, plan),
             clock.monotonic() + plan.step.timeout_s,
             _NEVER if not blocking else Cancellation(),
             self.context.redactor,
@@ -73,9 +75,6 @@ class ActiveRun:
             self._outgoing.append(attempt)
         else:
             self._inline.append(attempt)
-
-    def _item(self, index: int, item: int) -> Json:
-        return None if item < 0 else self.session.state.fan_outs[index].items[item]
 
     def take_inline(self) -> list[Attempt]:
         """Return the attempts to be made on the loop, once."""

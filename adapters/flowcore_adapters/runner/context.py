@@ -11,6 +11,7 @@ from flowcore.expressions import compile_template
 from flowcore.ids import InstanceId, RunId
 from flowcore.model import Flow, Secret, Source
 from flowcore.ports import SourceCall
+from flowcore.run.sight import outputs_left, outputs_seen, place_of, shared
 from flowcore.run.state import InstanceState, RunState
 from flowcore.secrets import Redactor
 from flowcore.values import Instant, Json
@@ -39,13 +40,14 @@ class RunContext:
         secrets = read_secrets(flow)
         sources, marked = _source_values(flow, registry)
         self.redactor = Redactor({**secrets, **marked})
-        self._outputs = state.outputs
+        self._state = state
         self._base: dict[str, Json] = {
             "flows": state.outputs,
             "sources": sources,
             "secrets": secrets,
             "run": {"id": state.run_id, "name": flow.name, "started_at": state.started_at},
         }
+        self._share()
 
     def started(self, at: Instant | None) -> None:
         """Show *at* as `run.started_at`."""
@@ -54,28 +56,41 @@ class RunContext:
 
     def follow(self, state: RunState) -> None:
         """Show the outputs of *state* from here on: the run was folded anew."""
-        self._outputs = self._base["flows"] = state.outputs
+        self._state = state
+        self._base["flows"] = state.outputs
+        self._share()
 
-    def roots(self, instance: InstanceState, plan: StepPlan, item: Json = None) -> Mapping[str, Json]:
+    def _share(self) -> None:
+        """Show what the steps of a workflow share."""
+        self._base.update(shared(self._state))
+
+    def roots(self, instance: InstanceState, plan: StepPlan) -> Mapping[str, Json]:
         """Return the roots for one instance of the step of *plan*, secrets revealed."""
-        if instance.item == _NO_ITEM and not self.redactor:
+        if instance.item == _NO_ITEM and not instance.scope and not self.redactor:
             return self._base
+        return self._seen_by(instance, plan.steps_used)
+
+    def guard_roots(self, instance: InstanceState, steps_used: Sequence[str]) -> Mapping[str, Json]:
+        """Return the roots for `when` and `for_each`, which read the outputs of *steps_used*, secrets revealed."""
+        if not instance.scope and not self.redactor:
+            return self._base
+        return self._seen_by(instance, steps_used)
+
+    def iteration_roots(self, step: InstanceState, number: int, steps_used: Sequence[str]) -> Mapping[str, Json]:
+        """Return the roots for the condition of a loop, which sees the steps of iteration *number* first."""
+        flows = outputs_left(self._state, step, number, steps_used)
+        return {**self._base, "flows": self._revealed(flows), "index": number}
+
+    def _seen_by(self, instance: InstanceState, steps_used: Sequence[str]) -> Mapping[str, Json]:
         roots = dict(self._base)
-        if self.redactor:
-            roots["flows"] = self._revealed(plan.steps_used)
-        if instance.item != _NO_ITEM:
-            roots["item"] = self.redactor.reveal(item) if self.redactor else item
-            roots["index"] = instance.item
+        roots["flows"] = self._revealed(outputs_seen(self._state, instance, steps_used))
+        place = place_of(self._state, instance)
+        if place is not None:
+            roots["item"], roots["index"] = self._revealed(place.item), place.index
         return roots
 
-    def guard_roots(self, steps_used: Sequence[str]) -> Mapping[str, Json]:
-        """Return the roots for `when` and `for_each`, which read the outputs of *steps_used*, secrets revealed."""
-        if not self.redactor:
-            return self._base
-        return {**self._base, "flows": self._revealed(steps_used)}
-
-    def _revealed(self, steps_used: Sequence[str]) -> Json:
-        return self.redactor.reveal({name: self._outputs[name] for name in steps_used if name in self._outputs})
+    def _revealed(self, value: Json) -> Json:
+        return self.redactor.reveal(value) if self.redactor else value
 
 
 def read_secrets(flow: Flow) -> dict[str, str]:

@@ -4,17 +4,18 @@ import json
 import logging
 import random
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 
 from flowcore.cleaning import clean
 from flowcore.errors import ExpressionError, SourceError
 from flowcore.expressions import compile_template
-from flowcore.ids import InstanceId, RunId
-from flowcore.model import Step
+from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.model import Loop, Step
 from flowcore.ports import Clock, SourceCall
-from flowcore.run.commands import ReportFailure, ReportGuard, ReportGuardFailure, ReportSuccess
+from flowcore.run.commands import ReportFailure, ReportGuard, ReportGuardFailure, ReportIteration, ReportSuccess
+from flowcore.run.state import InstanceState
 from flowcore.secrets import Redactor
 from flowcore.values import Json
 from flowcore_adapters.cancel import Cancellation
@@ -23,6 +24,7 @@ from .context import RunContext
 from .plan import StepPlan, mapping, steps_used
 
 _LOG: Final = logging.getLogger("flowcore.source")
+Guarded: TypeAlias = ReportGuard | ReportGuardFailure
 _LONGEST_NOTE = 10_000
 MAX_ITEMS = 100_000
 """How many items a fan-out may have: each is an instance with a state of its own."""
@@ -151,22 +153,36 @@ def _report(
     )
 
 
-def look_at_guard(step: Step, context: RunContext, clock: Clock) -> ReportGuard | ReportGuardFailure:
-    """Return what `when` and `for_each` of *step* come to. Never raises."""
+def look_at_guard(instance: InstanceState, step: Step, context: RunContext, clock: Clock) -> Guarded:
+    """Return what `when` and `for_each` of *step* come to for *instance*. Never raises."""
+    name = StepName(instance.id)
     try:
-        met = step.when is None or bool(_value(step.when, context))
+        met = step.when is None or bool(_value(step.when, instance, context))
         if not met or step.for_each is None:
-            return ReportGuard(step=step.name, met=met, at=clock.now())
-        items = _items(_value(step.for_each, context), context.redactor)
-        return ReportGuard(step=step.name, met=True, items=items, at=clock.now())
+            return ReportGuard(step=name, met=met, at=clock.now())
+        items = _items(_value(step.for_each, instance, context), context.redactor)
+        return ReportGuard(step=name, met=True, items=items, at=clock.now())
     except (ExpressionError, SourceError) as error:
         note = _note(str(error), context.redactor)
-        return ReportGuardFailure(step=step.name, code=error.code, error=note, at=clock.now())
+        return ReportGuardFailure(step=name, code=error.code, error=note, at=clock.now())
 
 
-def _value(expression: Json, context: RunContext) -> Json:
+def look_at_loop(
+    instance: InstanceState, number: int, loop: Loop, context: RunContext, clock: Clock
+) -> ReportIteration:
+    """Return whether *loop* goes on after iteration *number*. Never raises."""
+    name, error, again = StepName(instance.id), None, False
+    try:
+        template = compile_template(loop.condition)
+        again = bool(template.render(context.iteration_roots(instance, number, steps_used(template))))
+    except (ExpressionError, SourceError) as fault:
+        error = _note(str(fault), context.redactor)
+    return ReportIteration(step=name, number=number, again=again, error=error, at=clock.now())
+
+
+def _value(expression: Json, instance: InstanceState, context: RunContext) -> Json:
     template = compile_template(expression)
-    return template.render(context.guard_roots(steps_used(template)))
+    return template.render(context.guard_roots(instance, steps_used(template)))
 
 
 def _items(value: Json, redactor: Redactor) -> tuple[Json, ...]:

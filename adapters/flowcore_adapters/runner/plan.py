@@ -67,14 +67,14 @@ class Planner:
         self._flow = flow
         self._registry = registry
         self._sources: dict[str, SourcePlan] = {}
-        self._plans: dict[int, StepPlan] = {}
+        self._plans: dict[str, StepPlan] = {}
         self._nothing = compile_template(None)
 
-    def plan(self, index: int) -> StepPlan:
-        """Return the plan of the step at *index*."""
-        plan = self._plans.get(index)
+    def plan(self, path: str, step: Step) -> StepPlan:
+        """Return the plan of *step*, all of whose instances have the same *path*."""
+        plan = self._plans.get(path)
         if plan is None:
-            plan = self._plans[index] = self._make(self._flow.steps[index])
+            plan = self._plans[path] = self._make(step)
         return plan
 
     def _make(self, step: Step) -> StepPlan:

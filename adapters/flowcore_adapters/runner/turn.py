@@ -19,7 +19,7 @@ from flowcore.errors import CommandRejectedError, FencedError
 from flowcore.ids import InstanceId, RunId, StreamId
 from flowcore.ports import Clock, EventLog, Owner
 from flowcore.run.commands import Command, ReportFailure, ReportSuccess, ResumeRun, Settle, StartAttempt, StartRun
-from flowcore.run.effects import Cancel, Consequences, Effect, Perform, Resolve, pending, wake_at
+from flowcore.run.effects import Cancel, Consequences, Effect, Iterate, Perform, Resolve, pending, wake_at
 from flowcore.run.events import Event
 from flowcore.run.machine import RunStatus
 from flowcore.service import commit
@@ -28,7 +28,7 @@ from flowcore_adapters.registry import Registry
 
 from .active import ActiveRun
 from .batches import DEFAULT_WORKERS, Batches
-from .perform import Attempt, look_at_guard, perform
+from .perform import Attempt, look_at_guard, look_at_loop, perform
 from .pool import WorkerPool
 from .telling import Teller
 
@@ -286,8 +286,13 @@ class Turns:
                     return 0
                 run.prepare(instance, plan, self._clock)
             case Resolve(step=step):
-                guarded = session.state.step_of(session.state.instances[InstanceId(step)])
-                session.execute(look_at_guard(guarded, run.context, self._clock))
+                guarded = session.state.instances[InstanceId(step)]
+                session.execute(look_at_guard(guarded, session.state.step_of(guarded), run.context, self._clock))
+            case Iterate(step=step, number=number):
+                looping = session.state.instances[InstanceId(step)]
+                loop = session.state.step_of(looping).loop
+                if loop is not None:
+                    session.execute(look_at_loop(looping, number, loop, run.context, self._clock))
             case Cancel(instance=instance):
                 self._cancel(run, instance)
                 return 0

@@ -6,20 +6,21 @@ from typing import Final
 import attrs
 
 from flowcore.errors import CommandRejectedError, RunOwnedError
-from flowcore.ids import InstanceId, RunId
+from flowcore.ids import InstanceId, RunId, StepName
 from flowcore.ports import EventLog, Owner
 from flowcore.run.commands import (
     Command,
     ReportFailure,
     ReportGuard,
     ReportGuardFailure,
+    ReportIteration,
     ReportSuccess,
     ResumeRun,
     Settle,
     StartAttempt,
     StartRun,
 )
-from flowcore.run.effects import Cancel, Consequences, Effect, Perform, Resolve, pending
+from flowcore.run.effects import Cancel, Consequences, Effect, Iterate, Perform, Resolve, pending
 from flowcore.run.machine import RunStatus
 from flowcore.run.state import RunState
 from flowcore.service import RunSession, commit
@@ -142,8 +143,8 @@ class Program:
         if not session.state.instances or self._random.random() >= self._weather.rash:
             return ()
         instance = self._random.choice(tuple(session.state.instances.values()))
-        step = session.state.step_of(instance)
-        return (Resolve(step.name) if instance.guarded and self._random.random() < _MET else Perform(instance.id),)
+        name = StepName(instance.id)
+        return (Resolve(name) if instance.guarded and self._random.random() < _MET else Perform(instance.id),)
 
     def _do(self, session: RunSession, effect: Effect, now: Instant, outgoing: list[Work]) -> None:
         try:
@@ -153,6 +154,10 @@ class Program:
                     outgoing.append(Work(session.run_id, instance, session.state.instances[instance].attempt))
                 case Resolve(step=step):
                     session.execute(self._look(session, InstanceId(step), now))
+                case Iterate(step=step, number=number):
+                    again = self._random.random() < _MET
+                    error = "no answer" if self._random.random() < self._weather.failure / 4 else None
+                    session.execute(ReportIteration(step=step, number=number, again=again, error=error, at=now))
                 case Consequences():
                     session.execute(Settle(at=now))
                 case Cancel(instance=instance):
@@ -170,10 +175,10 @@ class Program:
     def _look(self, session: RunSession, name: InstanceId, now: Instant) -> Command:
         step = session.state.step_of(session.state.instances[name])
         if self._random.random() < self._weather.failure / 4:
-            return ReportGuardFailure(step=step.name, code="expression", error="no answer", at=now)
+            return ReportGuardFailure(step=StepName(name), code="expression", error="no answer", at=now)
         met = step.when is None or self._random.random() < _MET
         items = tuple(range(self._random.randint(0, MOST_ITEMS))) if met and step.for_each is not None else None
-        return ReportGuard(step=step.name, met=met, items=items, at=now)
+        return ReportGuard(step=StepName(name), met=met, items=items, at=now)
 
     def _outcome(self, work: Work, now: Instant) -> ReportSuccess | ReportFailure | None:
         if self._random.random() < self._weather.silence:

@@ -9,12 +9,22 @@ from typing import Final, cast
 
 import attrs
 
+from flowcore.artifacts import Artifact
 from flowcore.errors import CommandRejectedError
 from flowcore.ids import InstanceId, RunId
 from flowcore.invariants import RunChecker
 from flowcore.json_text import from_json, to_json
 from flowcore.ports import Recorded
-from flowcore.run.commands import ContinueRun, PauseRun, ReportFailure, StopRun
+from flowcore.run.commands import (
+    Command,
+    ContinueRun,
+    DeliverArtifact,
+    PauseRun,
+    ReportFailure,
+    SkipPaused,
+    StopRun,
+    ToggleTrace,
+)
 from flowcore.run.events import AttemptFailed, AttemptStarted, AttemptSucceeded, Event, RunCreated
 from flowcore.run.evolve import evolve, fold
 from flowcore.run.machine import RunStatus
@@ -28,13 +38,16 @@ from flowcore.views.status import StatusView
 from .log import CrashError, FaultyLog
 from .program import LEASE_S, Program, Work
 from .violation import ViolationError
-from .weather import Weather, draw_flow, draw_weather
+from .weather import Weather, draw_breakpoints, draw_flow, draw_weather
 
 _START: Final = 1_700_000_000.0
 _EVEN: Final = 0.5
 _HOUR_S: Final = 3600.0
 _CALM_MOVES: Final = 2_000
 """Within so many moves after the last fault every run must have ended."""
+
+
+_PHOTO: Final = Artifact(store="default", name="photo.png")
 
 
 @attrs.frozen
@@ -107,7 +120,8 @@ class World:
         for _ in range(self.weather.runs):
             flow = draw_flow(self.random)
             self._say(f"flow: {flow}")
-            create_run(self.log, flow, at=Instant(self.now), max_workers=self.weather.workers)
+            points = draw_breakpoints(self.random)
+            create_run(self.log, flow, at=Instant(self.now), max_workers=self.weather.workers, breakpoints=points)
         for _ in range(self.weather.programs):
             self._start_program()
 
@@ -128,7 +142,9 @@ class World:
         if self._chance(weather.stop):
             self._ask(StopRun)
         if self._chance(weather.pause):
-            self._ask(PauseRun if self._even() else ContinueRun)
+            self._ask(self.random.choice((PauseRun, ContinueRun, ContinueRun, SkipPaused)))
+        if self._chance(weather.deliver):
+            self._bring()
         program = self.random.choice(self.programs)
         if program.frozen_until > self.now:
             return
@@ -183,15 +199,25 @@ class World:
             if wanted and program.claim(run_id, now, owner.id if gone and owner is not None else None):
                 self._say(f"{program.owner.name} drives run {run_id}")
 
-    def _ask(self, kind: Callable[..., StopRun | PauseRun | ContinueRun]) -> None:
+    def _ask(self, kind: Callable[..., StopRun | PauseRun | ContinueRun | SkipPaused]) -> None:
         """Have a client ask for something, and ask again when it hears nothing."""
-        run_id = self.random.choice(tuple(self.runs))
         command = kind(at=Instant(self.now))
+        if isinstance(command, ContinueRun) and self._even():
+            command = ContinueRun(at=Instant(self.now), breakpoints=False)
+        self._request(self.random.choice(tuple(self.runs)), command)
+
+    def _bring(self) -> None:
+        """Have a client bring an artifact, or ask for the lines of attempts."""
+        run_id = self.random.choice(tuple(self.runs))
+        self._request(run_id, ToggleTrace(enabled=self._even(), at=Instant(self.now)))
+        self._request(run_id, DeliverArtifact(edge="photo", artifact=_PHOTO, at=Instant(self.now)))
+
+    def _request(self, run_id: RunId, command: Command) -> None:
         for _ in range(2 if self._chance(self.weather.twice) else 1):
             try:
                 request(self.log, run_id, command)
             except CommandRejectedError as error:
-                if error.code != "run-ended":
+                if error.code not in {"run-ended", "artifact-unknown"}:
                     raise
 
     def _bury(self, program: Program, how: str) -> None:
@@ -223,6 +249,8 @@ class World:
             for run_id in going_on:
                 if self.runs[run_id].state.status is RunStatus.PAUSED:
                     request(self.log, run_id, ContinueRun(at=Instant(self.now)))
+                elif self.runs[run_id].state.awaiting:
+                    request(self.log, run_id, DeliverArtifact(edge="photo", artifact=_PHOTO, at=Instant(self.now)))
             for work, report in survivor.air.items():
                 if report is None and not self.runs[work.run_id].state.stop_requested:
                     # Its time is over; that of a run which is being stopped is not waited for.
@@ -269,8 +297,7 @@ class World:
             raise ViolationError(f"I6: attempt {work.attempt} of '{work.instance}' failed, which nobody reported")
         instance = state.instances[work.instance]
         left = state.step_of(instance).retry.max_attempts - (work.attempt - instance.lost)
-        broken = instance.item >= 0 and state.fan_outs[instance.index].broken
-        again = report.retryable and left > 0 and not state.giving_up and not broken
+        again = report.retryable and left > 0 and not state.gives_up(instance)
         if again is not (due is not None):
             raise ViolationError(f"I7: '{work.instance}' has {left} attempts left, and the next one is due: {due}")
 
@@ -329,7 +356,7 @@ class World:
         words = [row["state"] for row in shown["steps"].values()]
         if shown["completed_steps"] != sum(word in {"succeeded", "failed"} for word in words):
             raise ViolationError("I12: the completed steps do not add up")
-        if shown["running_count"] or run.state.open or run.state.in_the_air:
+        if shown["running_count"] or run.state.root.open or run.state.in_the_air:
             raise ViolationError("I12: an ended run has steps that run")
         for name, row in shown["steps"].items():
             begun, over = row["started_at"], row["ended_at"]
