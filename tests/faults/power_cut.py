@@ -18,7 +18,7 @@ from tests.faults.system_calls import OPTIONS, Call, Replay, calls
 
 PROGRAM: Final = Path(__file__).with_name("recorded_program.py")
 LONGEST_S: Final = 120.0
-GO_ON: Final = 0.05
+GO_ON: Final = 0.02
 """In how many of the cuts the runs that were cut off are driven to their end: it takes longer than all the rest."""
 
 Event: TypeAlias = tuple[int, int, int, str, str, int, str | None]
@@ -112,17 +112,17 @@ def _look(recording: Recording, home: Path, acknowledged: int, findings: Finding
     try:
         events = _rows(log)
         assert events == recording.events[: len(events)], "what is there is not what was appended"
-        assert log.check_file() == []
+        assert log.check_file() == [], "the file is damaged"
         for run_id in log.runs():
             recorded = list(log.read(run_id))
-            assert violations(recorded) == []
-            assert log.version(run_id) == len(recorded)
+            assert violations(recorded) == [], "an invariant is broken"
+            assert log.version(run_id) == len(recorded), "a run is cut off"
         findings.lost += len(events) < acknowledged
         findings.unacknowledged += len(events) > acknowledged
         if go_on:
             drive(log, 0, 0)
-            assert not unfinished(log)
-            assert all(violations(log.read(run_id)) == [] for run_id in log.runs())
+            assert not unfinished(log), "a run has not come to its end"
+            assert all(violations(log.read(run_id)) == [] for run_id in log.runs()), "an invariant is broken"
             findings.continued += 1
     finally:
         log.close()

@@ -93,12 +93,15 @@ def drive(log: EventLog, seed: int, runs: int) -> None:
     clock = SystemClock()
     for number in range(runs):
         create_run(log, compile_flow(flow(seed + number), registry.catalog), at=clock.now(), max_workers=3)
+    for run_id in unfinished(log):
+        # Whoever had paused it, and was to have it go on, is gone.
+        request(log, run_id, ContinueRun(at=clock.now()))
     engine = Engine(log, registry, clock)
     endings = [engine.adopt(run_id) for run_id in unfinished(log)]
     engine.start()
-    for ended in endings:
-        assert ended.wait(PLENTY_S)
+    over = all(ended.wait(PLENTY_S) for ended in endings)
     engine.close()
+    assert over, "a run has not come to its end"
     engine.check()
 
 

@@ -20,7 +20,7 @@ from tests.faults.power_cut import cut, record
 KILLS_OF_ONE: Final = 50
 CUTS_OF_ONE: Final = 500
 """So many cuts are made in the recording of one program."""
-RELAXED: Final = 5
+RELAXED: Final = 20
 """Every so many recordings one is made at `relaxed` durability, where events may be lost and nothing else be wrong."""
 TELL: Final = 50_000
 
