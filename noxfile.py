@@ -101,9 +101,9 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Do all that for long, some hours on two processors; `-- --schedules N --kills N --cuts N --seed BASE` chooses."""
+    """Do all that for long, some hours on two processors; `-- --schedules N --kills N --cuts N --disks N` chooses."""
     install(session)
-    arguments = session.posargs or ("--schedules", "5000000", "--kills", "5000", "--cuts", "30000")
+    arguments = session.posargs or ("--schedules", "5000000", "--kills", "5000", "--cuts", "30000", "--disks", "50")
     python(session, "-m", "tests.faults.soak", *arguments)
 
 

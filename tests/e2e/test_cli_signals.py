@@ -28,6 +28,8 @@ flow:
       configuration: {command: [sh, -c, "trap '' TERM; echo $$ > pid; while :; do sleep 0.1; done"]}
 """
 ENDS_WITHIN_S = 1.5
+GRACE_S = 10.0
+"""Within it everything is over, whatever the children do."""
 
 
 @pytest.fixture
@@ -84,6 +86,23 @@ def test_a_signal_stops_the_run_and_it_is_recorded_as_stopped(
     assert shown["running_count"] == 0
     assert shown["ended_at"] is not None
     assert [step["state"] for step in shown["steps"].values()] == ["failed", "skipped"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
+)
+def test_a_child_that_does_not_listen_is_killed_after_its_grace(
+    command: Command, number: signal.Signals, code: int
+) -> None:
+    process = command.start("run", command.write("flow.yaml", STUBBORN))
+    child = wait_for_child(command)
+    process.send_signal(number)
+    _, _, took_s = finish(process)
+    assert process.returncode == code
+    assert took_s < GRACE_S
+    assert not alive(child)
+    shown = json.loads(command("show", "--json", "latest").out)
+    assert (shown["state"], shown["reason"], shown["running_count"]) == ("stopped", number.name, 0)
 
 
 def test_signals_without_anybody_to_read_of_them(command: Command) -> None:

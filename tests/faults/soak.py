@@ -1,4 +1,4 @@
-"""The long runs: `python -m tests.faults.soak [--seed BASE] [--schedules N] [--kills N] [--cuts N] [--jobs N]`.
+"""The long runs: `python -m tests.faults.soak [--seed BASE] [--schedules N] [--kills N] [--cuts N] [--disks N]`.
 
 What is not named is left out. Whatever is found is told with its seed, and the exit code is 1.
 """
@@ -11,9 +11,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from random import Random
 from typing import Final
 
 from flowcore_adapters.simulation.search import search
+from tests.faults.full_disk import fill_disk, mountable
 from tests.faults.kills import kill_many
 from tests.faults.power_cut import cut, record
 
@@ -92,6 +94,23 @@ def cut_power(first: int, cuts: int) -> int:
     return bad
 
 
+def fill(first: int, disks: int) -> int:
+    """Fill *disks* disks of all sorts of sizes, and return on how many something was wrong."""
+    bad = 0
+    for seed in range(first, first + disks):
+        size = Random(seed).randrange(512 * 1024, 8 * 1024 * 1024, 4096)
+        for task in ("fill", "command"):
+            with tempfile.TemporaryDirectory() as home:
+                try:
+                    fill_disk(Path(home), task, size, mounted=mountable(Path(home)))
+                except AssertionError as error:
+                    bad += 1
+                    say(f"BROKEN: a disk of {size} bytes: {error}")
+    if disks:
+        say(f"full disks: {disks}, {bad} broken")
+    return bad
+
+
 def main() -> None:
     """Do what the command line asks for, one after the other."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
@@ -99,9 +118,10 @@ def main() -> None:
     parser.add_argument("--schedules", type=int, default=0, metavar="N", help="histories to simulate")
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="times to kill the command with `kill -9`")
     parser.add_argument("--cuts", type=int, default=0, metavar="N", help="power cuts to make")
+    parser.add_argument("--disks", type=int, default=0, metavar="N", help="sizes of disks to fill")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes that simulate")
     given = parser.parse_args()
-    bad = cut_power(given.seed, given.cuts) + kill(given.seed, given.kills)
+    bad = cut_power(given.seed, given.cuts) + kill(given.seed, given.kills) + fill(given.seed, given.disks)
     if given.schedules:
         bad += simulate(given.seed, given.schedules, given.jobs)
     sys.exit(bad > 0)
