@@ -1,7 +1,7 @@
 """Driving runs from the command: the engine runs them, this thread shows them and listens for signals."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from signal import Signals as Signal
@@ -12,7 +12,7 @@ from typing import TypeAlias
 import attrs
 
 from flowcore.errors import FlowcoreError, FlowDocumentError, RunOwnedError
-from flowcore.ids import RunId
+from flowcore.ids import BatchId, RunId
 from flowcore.model import Flow
 from flowcore.ports import EventLog
 from flowcore.run.commands import StopRun
@@ -21,6 +21,7 @@ from flowcore.run.evolve import fold
 from flowcore.values import Instant
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.config import load_flow
+from flowcore_adapters.launching import stop_batches
 from flowcore_adapters.registry import Registry
 from flowcore_adapters.runner.context import RunContext
 from flowcore_adapters.runner.engine import Engine
@@ -84,13 +85,15 @@ class Drive:
         *,
         record: Record | None = None,
         left: Sequence[RunId] = (),
+        batches: Sequence[BatchId] = (),
     ) -> None:
-        """Get ready to drive the run that *record* gives, and those of *left* that nobody else drives; then call `run`.
+        """Get ready to drive the run that *record* gives, and what was *left* and nobody else drives; then call `run`.
 
         Raises:
             LogError: It cannot be recorded.
             RunOwnedError: Another program drives it.
         """
+        self._log = log
         self._clock = SystemClock()
         self._screen: Screen = SteadyScreen(screen)
         self._signals = signals
@@ -101,6 +104,7 @@ class Drive:
         self._engine = Engine(log, registry, self._clock, listener=listener)
         self._due = 0.0
         self._ended: dict[RunId, Flag] = {}
+        self._ended_batches: dict[BatchId, Flag] = {}
         self.run_id: RunId | None = None
         try:
             if record is not None:
@@ -110,21 +114,31 @@ class Drive:
             signals.release()
             raise
         for run_id in left:
-            self._take_over(run_id)
+            with self._left_to_others(f"run {run_id}"):
+                self._ended[run_id] = self._engine.adopt(run_id)
+        for batch_id in batches:
+            with self._left_to_others(f"batch {batch_id}"):
+                self._ended_batches[batch_id] = self._engine.adopt_batch(batch_id)
 
     @property
     def run_ids(self) -> Sequence[RunId]:
-        """All that are driven from here."""
+        """The runs that are driven from here, apart from those of batches."""
         return tuple(self._ended)
 
-    def _take_over(self, run_id: RunId) -> None:
-        """Go on with a run that was left, unless it is in good hands; what stands in the way is told."""
+    @property
+    def batch_ids(self) -> Sequence[BatchId]:
+        """The batches that are driven from here."""
+        return tuple(self._ended_batches)
+
+    @contextmanager
+    def _left_to_others(self, what: str) -> Generator[None]:
+        """Go on with *what* was left, unless it is in good hands; what stands in the way is told."""
         try:
-            self._ended[run_id] = self._engine.adopt(run_id)
+            yield
         except RunOwnedError:
             return
         except FlowcoreError as error:
-            warn([f"run {run_id} cannot be resumed: {error}"])
+            warn([f"{what} cannot be resumed: {error}"])
 
     def run(self) -> Signal | None:
         """Run to the end and return the signal that came in the meantime, or None.
@@ -168,6 +182,7 @@ class Drive:
                     self._screen.say(f"{item.name}: stopping {runs} (once more to leave at once)")
                     for run_id in self._ended:
                         self._engine.request(run_id, StopRun(at=self._clock.now(), reason=item.name))
+                    stop_batches(self._log, self.batch_ids, self._clock, reason=item.name)
                 case _:
                     self._screen.take(item)
 
@@ -188,7 +203,7 @@ class Drive:
                 return self._inbox.get(timeout=LISTEN_S)
 
     def _wait(self) -> None:
-        for ended in self._ended.values():
+        for ended in (*self._ended.values(), *self._ended_batches.values()):
             ended.wait()
         self._inbox.put(_Ended())
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from flowcore_cli.output import print_whole
-from flowcore_cli.selection import find_run, recorded_log
+from flowcore_cli.selection import find_batch, find_run, is_batch, recorded_log
 from flowcore_cli.storage import db_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowcore.ids import RunId
+    from flowcore.ids import BatchId, RunId, StreamId
     from flowcore.ports import EventLog
 
 _MOST: Final = 20
@@ -24,18 +24,23 @@ _MOST: Final = 20
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 @db_option
 def fsck(*, run: str | None, as_json: bool, db: str | None) -> None:
-    """Check the event log: the file, every event, and every invariant of every run, or of RUN alone.
+    """Check the event log: the file, every event, and every invariant of every run and batch, or of RUN alone.
 
-    Nothing is changed.
+    RUN may be a batch (batch-...), which is checked with the runs of its items. Nothing is changed.
     """
     from flowcore_cli.exits import RunFailedError
     from flowcore_cli.render import counted, to_json, visible
 
     with recorded_log(db) as log:
         damage = _damage(log)
-        run_ids = reversed(log.runs()) if run is None else [find_run(log, run, db)]
-        found: dict[RunId, Sequence[dict[str, object]]] = {}
+        batch_ids, run_ids = _streams(log, run, db)
+        found: dict[StreamId, Sequence[dict[str, object]]] = {}
         checked = events = 0
+        for batch_id in batch_ids:
+            problems, count = _check_batch(log, batch_id)
+            events += count
+            if problems:
+                found[batch_id] = problems
         for run_id in run_ids:
             problems, count = _check(log, run_id)
             checked += 1
@@ -47,6 +52,7 @@ def fsck(*, run: str | None, as_json: bool, db: str | None) -> None:
     if as_json:
         document = {
             "runs": checked,
+            "batches": len(batch_ids),
             "events": events,
             "file": damage,
             "problems": [{"run_id": run_id, **each} for run_id, problems in found.items() for each in problems],
@@ -55,17 +61,66 @@ def fsck(*, run: str | None, as_json: bool, db: str | None) -> None:
     else:
         for line in damage:
             print_whole(f"{click.style('file', bold=True)}  {visible(line)}")
-        for run_id, problems in found.items():
+        for stream, problems in found.items():
             for each in problems[:_MOST]:
-                place = f"run {run_id} position {each['position']}"
+                place = f"run {stream} position {each['position']}"
                 print_whole(f"{click.style(place, bold=True)}  {each['invariant']}  {visible(str(each['message']))}")
             if len(problems) > _MOST:
-                print_whole(f"run {run_id}: and {len(problems) - _MOST:,} more problems")
+                print_whole(f"run {stream}: and {len(problems) - _MOST:,} more problems")
         bad = len(damage) + sum(len(problems) for problems in found.values())
         said = "nothing is wrong" if not bad else counted(bad, "problem")
-        click.echo(f"{counted(checked, 'run')}, {counted(events, 'event')}: {said}", err=True)
+        batches = f"{len(batch_ids):,} batches, " if len(batch_ids) != 1 else "1 batch, "
+        some = batches if batch_ids else ""
+        click.echo(f"{counted(checked, 'run')}, {some}{counted(events, 'event')}: {said}", err=True)
     if damage or found:
         raise RunFailedError
+
+
+def _streams(log: "EventLog", text: str | None, db: str | None) -> "tuple[Sequence[BatchId], Sequence[RunId]]":
+    """Return the batches and the runs that are meant, oldest first."""
+    from flowcore.batch_service import load_batch
+    from flowcore.errors import EventFormatError
+    from flowcore.ids import item_run
+
+    if text is None:
+        return log.batches().batch_ids[::-1], log.runs()[::-1]
+    if not is_batch(text):
+        return (), [find_run(log, text, db)]
+    batch_id = find_batch(log, text, db)
+    try:
+        count = len(load_batch(log, batch_id).items)
+    except EventFormatError:
+        count = 0
+    return [batch_id], [item_run(batch_id, number) for number in range(1, count + 1)]
+
+
+def _check_batch(log: "EventLog", batch_id: "BatchId") -> "tuple[Sequence[dict[str, object]], int]":
+    """Return what is wrong with a batch, and how many events it has; what it says of its runs is looked at too."""
+    import attrs
+
+    from flowcore.batch.evolve import evolve
+    from flowcore.batch.state import BatchState
+    from flowcore.errors import EventFormatError
+    from flowcore.ids import item_run
+    from flowcore.invariants import BatchChecker
+
+    checker, state = BatchChecker(), BatchState()
+    problems: list[dict[str, object]] = []
+    count = position = 0
+    try:
+        for recorded in log.read_batch(batch_id):
+            count, position = recorded.version, recorded.position
+            problems += [attrs.asdict(each) for each in checker.check(recorded)]
+            if not problems:
+                evolve(state, recorded.event)
+    except EventFormatError as error:
+        problems.append({"position": position, "invariant": "I21", "message": f"what follows cannot be read: {error}"})
+    if not problems:
+        missing = [number for number in range(1, len(state.items) + 1) if not log.version(item_run(batch_id, number))]
+        if missing:
+            message = f"the runs of {len(missing)} items are missing, that of item {missing[0]} first"
+            problems.append({"position": position, "invariant": "I17", "message": message})
+    return problems, count
 
 
 def _damage(log: "EventLog") -> list[str]:

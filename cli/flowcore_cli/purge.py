@@ -4,6 +4,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
+import attrs
 import click
 
 from flowcore_cli.exits import CommandError
@@ -13,7 +14,7 @@ from flowcore_cli.storage import db_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowcore.ids import RunId
+    from flowcore.ids import BatchId, RunId, StreamId
     from flowcore.ports import EventLog
 
 _AGE: Final = re.compile(r"(\d+)([smhdw])")
@@ -40,7 +41,7 @@ def purge(
     """Delete runs that have ended, by age, count and state.
 
     A run that has not ended is never touched, and no id is used again. Forks and retries of a deleted run stay as they
-    are.
+    are. A batch goes as a whole, with the runs of its items, and counts as one.
     """
     from flowcore_cli.render import counted
 
@@ -52,18 +53,28 @@ def purge(
         if not found:
             click.echo("nothing to delete", err=True)
             return
-        span = f"{found[-1]} to {found[0]}" if len(found) > 1 else str(found[0])
+        streams = [stream for each in found for stream in each.streams]
+        runs = sum(len(each.streams) - each.is_batch for each in found)
+        batches = sum(each.is_batch for each in found)
+        what = counted(runs, "run") + (f" and {batches:,} batch{'es' if batches != 1 else ''}" if batches else "")
+        span = f"{found[-1].streams[0]} to {found[0].streams[0]}" if len(found) > 1 else str(found[0].streams[0])
         if dry_run:
-            click.echo(f"would delete {counted(len(found), 'run')}: {span}", err=True)
+            click.echo(f"would delete {what}: {span}", err=True)
             return
         if not yes:
             if not sys.stdin.isatty():
-                raise CommandError(
-                    f"{counted(len(found), 'run')} would be deleted", hint="`--yes` deletes without asking"
-                )
-            click.confirm(f"delete {counted(len(found), 'run')} ({span})?", abort=True, err=True)
-        _delete(log, found)
-    click.echo(f"deleted {counted(len(found), 'run')}: {span}", err=True)
+                raise CommandError(f"{what} would be deleted", hint="`--yes` deletes without asking")
+            click.confirm(f"delete {what} ({span})?", abort=True, err=True)
+        _delete(log, streams)
+    click.echo(f"deleted {what}: {span}", err=True)
+
+
+@attrs.frozen
+class _Meant:
+    """A run, or a batch with its runs."""
+
+    streams: "tuple[StreamId, ...]"
+    is_batch: bool = False
 
 
 def _seconds(text: str) -> int:
@@ -73,22 +84,53 @@ def _seconds(text: str) -> int:
     return int(match.group(1)) * _UNITS[match.group(2)]
 
 
-def _meant(log: "EventLog", age_s: int | None, states: "Sequence[str]") -> "list[RunId]":
-    """Return the runs that have ended in one of *states*, and so long ago, newest first."""
+def _meant(log: "EventLog", age_s: int | None, states: "Sequence[str]") -> list[_Meant]:
+    """Return the runs and batches that have ended in one of *states*, and so long ago, newest first."""
     import time
 
+    from flowcore.batch_service import batch_of
     from flowcore.errors import EventFormatError
 
-    found: list[RunId] = []
+    found: list[_Meant] = []
+    latest = None if age_s is None else time.time() - age_s
+    known = frozenset(log.batches().batch_ids)
+    for batch_id in known:
+        meant = _batch(log, batch_id, states, latest)
+        if meant is not None:
+            found.append(meant)
     for run_id in log.runs():
         try:
-            end = _end(log, run_id)
+            # The items of a batch go with it.
+            end = None if batch_of(log, run_id) in known else _end(log, run_id)
         except EventFormatError:
             # What cannot be read may be what somebody is looking for.
             continue
-        if end is not None and end[0] in states and (age_s is None or end[1] <= time.time() - age_s):
-            found.append(run_id)
-    return found
+        if end is not None and end[0] in states and (latest is None or end[1] <= latest):
+            found.append(_Meant((run_id,)))
+    return sorted(found, key=lambda each: each.streams[0], reverse=True)
+
+
+def _batch(log: "EventLog", batch_id: "BatchId", states: "Sequence[str]", latest: float | None) -> _Meant | None:
+    """Return a batch with its runs if it is meant, and all of them have ended."""
+    from flowcore.batch_service import load_batch
+    from flowcore.errors import EventFormatError
+    from flowcore.ids import item_run
+
+    try:
+        state = load_batch(log, batch_id)
+        if (
+            state.ended_at is None
+            or str(state.status) not in states
+            or (latest is not None and state.ended_at > latest)
+        ):
+            return None
+        run_ids = [item_run(batch_id, number) for number in range(1, len(state.items) + 1)]
+        there = [run_id for run_id in run_ids if log.version(run_id)]
+        if any(_end(log, run_id) is None for run_id in there):
+            return None
+    except EventFormatError:
+        return None
+    return _Meant((batch_id, *there), is_batch=True)
 
 
 def _end(log: "EventLog", run_id: "RunId") -> tuple[str, float] | None:
@@ -107,7 +149,7 @@ def _end(log: "EventLog", run_id: "RunId") -> tuple[str, float] | None:
     return None
 
 
-def _delete(log: "EventLog", run_ids: "Sequence[RunId]") -> None:
+def _delete(log: "EventLog", run_ids: "Sequence[StreamId]") -> None:
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.logs.sqlite import SqliteEventLog
 

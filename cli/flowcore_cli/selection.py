@@ -7,7 +7,7 @@ from flowcore_cli.exits import CommandError
 from flowcore_cli.storage import existing_log, log_path
 
 if TYPE_CHECKING:
-    from flowcore.ids import RunId
+    from flowcore.ids import BatchId, RunId
     from flowcore.ports import EventLog
 
 LATEST = "latest"
@@ -32,6 +32,8 @@ def find_run(log: "EventLog", text: str, db: str | None) -> "RunId":
     Raises:
         CommandError: There is no such run.
     """
+    from flowcore.batch_service import find_run as look_up
+    from flowcore.errors import RunNotFoundError
     from flowcore.ids import parse_run_id
 
     if text == LATEST:
@@ -39,12 +41,32 @@ def find_run(log: "EventLog", text: str, db: str | None) -> "RunId":
         if not newest:
             raise CommandError("no runs yet")
         return newest[0]
-    run_id = parse_run_id(text)
-    if run_id is None:
+    if parse_run_id(text) is None:
         raise CommandError(f"'{text}' is no run id", hint=f"such as 1733524800000, or `{LATEST}`; {_HINT}")
-    if not log.version(run_id):
-        raise CommandError(f"no run '{text}' in {log_path(db)}", hint=_HINT)
-    return run_id
+    try:
+        return look_up(log, text)
+    except RunNotFoundError as error:
+        raise CommandError(f"no run '{text}' in {log_path(db)}", hint=_HINT) from error
+
+
+def is_batch(text: str) -> bool:
+    """Return whether *text* means a batch: `batch-...`."""
+    return text.startswith("batch-")
+
+
+def find_batch(log: "EventLog", text: str, db: str | None) -> "BatchId":
+    """Return the batch of *log* that *text* means.
+
+    Raises:
+        CommandError: There is no such batch.
+    """
+    from flowcore.batch_service import find_batch as look_up
+    from flowcore.errors import BatchNotFoundError
+
+    try:
+        return look_up(log, text)
+    except BatchNotFoundError as error:
+        raise CommandError(f"no batch '{text}' in {log_path(db)}", hint="`flowcore-cli batches` lists them") from error
 
 
 def driver(log: "EventLog", run_id: "RunId") -> str | None:

@@ -33,6 +33,21 @@ from flowcore_cli.storage import log_options, open_log, show_command
 @click.option("--allow-origin", multiple=True, metavar="ORIGIN", help="An origin whose pages may call this server.")
 @click.option("--insecure-no-auth", is_flag=True, help="Let others reach the server without a token all the same.")
 @click.option("--max-workers", type=click.IntRange(1, 1000), metavar="N", help="How many steps go on at once.")
+@click.option(
+    "--batch-workers",
+    type=click.IntRange(1, 1000),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="How many items of all batches go on at once.",
+)
+@click.option(
+    "--workflows-root",
+    type=click.Path(),
+    default=".",
+    metavar="DIR",
+    help="The folder below which requests may name folders. Default: the working directory.",
+)
 @log_options
 def serve(
     *,
@@ -45,30 +60,30 @@ def serve(
     allow_origin: tuple[str, ...],
     insecure_no_auth: bool,
     max_workers: int | None,
+    batch_workers: int,
+    workflows_root: str,
     db: str | None,
     no_db: bool,
     durability: str,
 ) -> None:
-    """Serve the HTTP API over the event log: /status, /outputs, /healthz.
+    """Serve the HTTP API over the event log, and run what is started through it.
 
     With FILE its flow is run once in the background, and /status shows that run; the server stays when the run has
     ended. A flow that cannot run never starts a server. Without FILE it shows the most recent run.
 
-    Runs of this log whose process died are gone on with.
+    Runs and batches of this log whose process died are gone on with. When the server ends, runs are stopped; a batch
+    stays as it is, and the next server goes on with it.
     """
     from contextlib import ExitStack, closing
-    from functools import partial
 
-    from flowcore.service import create_run, unfinished
+    from flowcore.service import create_run
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.http.guard import GuardSettings
     from flowcore_adapters.registry import load_registry
-    from flowcore_cli.drive import Drive, named_flow
-    from flowcore_cli.records import RunRecord
-    from flowcore_cli.screens import SilentScreen
+    from flowcore_cli.drive import named_flow
     from flowcore_cli.server import OwnRun, start_server
+    from flowcore_cli.serving import Serving
     from flowcore_cli.signals import Signals
-    from flowcore_cli.summary import summary_text
 
     guard = GuardSettings(
         host=host,
@@ -76,35 +91,33 @@ def serve(
         allow_hosts=allow_host,
         allow_origins=allow_origin,
     )
+    root = Path(workflows_root)
+    if not root.is_dir():
+        raise CommandError(f"--workflows-root: {workflows_root}: no such folder")
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         registry = load_registry()
         flow = named_flow(files, registry) if files else None
         log = stack.enter_context(closing(open_log(db, no_db=no_db, durability=durability)))
         own = None if flow is None else OwnRun()
+        serving = Serving(
+            log,
+            registry,
+            signals,
+            batch_workers=batch_workers,
+            shown_by=None if no_db else lambda name: show_command(name, db),
+        )
         server = stack.enter_context(start_server(log, port, guard, insecure=insecure_no_auth, own=own))
         if insecure_no_auth and guard.token is None:
             warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
         tell(f"serving at {server.url} until Ctrl-C")
-        record = (
-            None if flow is None else partial(create_run, flow=flow, at=SystemClock().now(), max_workers=max_workers)
-        )
-        left = unfinished(log)
-        if record is not None or left:
-            drive = Drive(log, registry, SilentScreen(), signals, record=record, left=left)
-            if flow is not None and own is not None:
-                own.run_id = drive.run_id
-                tell(f"run {drive.run_id} of {visible(flow.name)} started")
-            for run_id in drive.run_ids:
-                if run_id != drive.run_id:
-                    tell(f"run {run_id} resumed")
-            stopped_by = drive.run()
-            for run_id in drive.run_ids:
-                shown_by = None if no_db else show_command(run_id, db)
-                tell(summary_text(RunRecord(log, run_id), shown_by))
-            if stopped_by is not None:
-                raise SignalError(stopped_by)
-        server.join()
+        if flow is not None and own is not None:
+            run_id = create_run(log, flow, at=SystemClock().now(), max_workers=max_workers)
+            own.run_id = run_id
+            serving.adopt(run_id)
+            tell(f"run {run_id} of {visible(flow.name)} started")
+        serving.go_on()
+        raise SignalError(serving.run())
 
 
 def _token(token: str | None, path: str | None) -> str | None:

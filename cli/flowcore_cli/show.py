@@ -8,7 +8,7 @@ import click
 from flowcore_cli.exits import CommandError
 from flowcore_cli.moments import MOMENT_HELP
 from flowcore_cli.output import print_whole
-from flowcore_cli.selection import driver, find_run, recorded_log
+from flowcore_cli.selection import driver, find_batch, find_run, is_batch, recorded_log
 from flowcore_cli.storage import db_option
 
 if TYPE_CHECKING:
@@ -26,8 +26,12 @@ def show(*, run: str, as_json: bool, at: str | None, db: str | None) -> None:
     """Show the recorded RUN: its steps, what went wrong, and its outputs.
 
     RUN is an id as `run` and `runs` print it, in any spelling of the API (1733524800000, exec-1733524800000,
-    run_1733524800000), or `latest`.
+    run_1733524800000, exec-1733524800000-3 for an item of a batch), or `latest`; or that of a batch (batch-...), which
+    is shown with all its items.
     """
+    if is_batch(run):
+        _show_batch(run, as_json=as_json, at=at, db=db)
+        return
     from flowcore_cli.moments import Moment
     from flowcore_cli.records import RunRecord
 
@@ -42,6 +46,21 @@ def show(*, run: str, as_json: bool, at: str | None, db: str | None) -> None:
         print_whole(to_json({**_document(record), "driven_by": owner}))
     else:
         print_whole(_text(record, owner, past=at is not None))
+
+
+def _show_batch(text: str, *, as_json: bool, at: str | None, db: str | None) -> None:
+    from flowcore_cli.batch_records import BatchRecord
+
+    if at is not None:
+        raise click.UsageError("`--at` goes with a run, not with a batch")
+    with recorded_log(db) as log:
+        record = BatchRecord(log, find_batch(log, text, db))
+    if as_json:
+        from flowcore_cli.render import to_json
+
+        print_whole(to_json(record.document()))
+    else:
+        print_whole(record.text())
 
 
 def _document(record: "RunRecord") -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from flowcore_cli.exits import CommandError
-from flowcore_cli.selection import driver, find_run, recorded_log
+from flowcore_cli.selection import driver, find_batch, find_run, is_batch, recorded_log
 from flowcore_cli.storage import db_option
 
 if TYPE_CHECKING:
@@ -25,8 +25,11 @@ def stop(*, run: str, reason: str, no_wait: bool, db: str | None) -> None:
     """Stop RUN, whichever process drives it.
 
     What is under way is cancelled, nothing new starts, and the run ends as `stopped`. RUN is an id as `runs` prints it,
-    or `latest`.
+    or `latest`; or that of a batch (batch-...), which is stopped with everything in its queue.
     """
+    if is_batch(run):
+        _stop_batch(run, reason=reason, no_wait=no_wait, db=db)
+        return
     from flowcore.run.commands import StopRun
     from flowcore.service import load, request
     from flowcore_adapters.clock import SystemClock
@@ -53,6 +56,17 @@ def stop(*, run: str, reason: str, no_wait: bool, db: str | None) -> None:
                 f"run {run_id} was asked to stop {_PATIENCE_S:.0f} s ago and goes on still",
                 hint=f"driven by {driver(log, run_id) or 'nobody'}",
             )
+
+
+def _stop_batch(text: str, *, reason: str, no_wait: bool, db: str | None) -> None:
+    from flowcore_adapters.clock import SystemClock
+    from flowcore_adapters.launching import stop_batches
+
+    patience_s = 0.0 if no_wait else _PATIENCE_S
+    with recorded_log(db) as log:
+        batch_id = find_batch(log, text, db)
+        stopped = stop_batches(log, [batch_id], SystemClock(), reason=reason, patience_s=patience_s)[batch_id]
+    click.echo(f"batch-{batch_id} is over: {stopped.running} running and {stopped.queued} queued stopped", err=True)
 
 
 @click.command()

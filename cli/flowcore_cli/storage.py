@@ -95,8 +95,8 @@ def log_path(db: str | None) -> Path:
         raise CommandError(f"no place for the event log: {error}", hint="name one with `--db PATH`") from error
 
 
-def show_command(run_id: "RunId", db: str | None) -> str:
-    """Return the command that shows *run_id* again, typed where this one was."""
+def show_command(run_id: "RunId | str", db: str | None) -> str:
+    """Return the command that shows *run_id* (a run, or a batch in words) again, typed where this one was."""
     from shlex import quote
 
     return f"flowcore-cli show {run_id}" + (f" --db {quote(db)}" if db is not None and _given("db") else "")

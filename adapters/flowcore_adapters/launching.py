@@ -1,0 +1,135 @@
+"""Starting runs and batches in this process, and stopping batches from any: recorded first, then driven or told."""
+
+import time
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, Protocol
+
+import attrs
+
+from flowcore.batch_service import (
+    NewBatch,
+    Stopped,
+    create_batch,
+    load_batch,
+    stop_batch,
+    unfinished_batches,
+    unfinished_runs,
+)
+from flowcore.errors import FlowcoreError, RunOwnedError
+from flowcore.ids import BatchId, RunId, item_run
+from flowcore.model import Breakpoints, Flow
+from flowcore.ports import Clock, EventLog
+from flowcore.service import create_run, load
+
+from .runner.ownership import end_stopped, is_driven
+
+PATIENCE_S: Final = 2.0
+"""How long the ends of runs that were asked to stop are waited for, in seconds; they mostly come within one."""
+
+
+class Driver(Protocol):
+    """Who drives runs and batches: an engine."""
+
+    def adopt(self, run_id: RunId) -> object:
+        """Drive a run."""
+        ...
+
+    def adopt_batch(self, batch_id: BatchId) -> object:
+        """Drive a batch."""
+        ...
+
+
+@attrs.frozen
+class Launcher:
+    """Records runs and batches, and has them driven from here."""
+
+    log: EventLog
+    clock: Clock
+    driver: Driver
+
+    def start_run(
+        self, flow: Flow, *, labels: Mapping[str, str], trace: bool = False, breakpoints: Breakpoints | None = None
+    ) -> RunId:
+        """Record a run of *flow* and start it at once: single runs are never queued."""
+        run_id = create_run(self.log, flow, at=self.clock.now(), labels=labels, trace=trace, breakpoints=breakpoints)
+        self.driver.adopt(run_id)
+        return run_id
+
+    def start_batch(self, new: NewBatch) -> BatchId:
+        """Record a batch with the runs of its items, and let them start as workers are free."""
+        batch_id = create_batch(self.log, new, at=self.clock.now())
+        self.driver.adopt_batch(batch_id)
+        return batch_id
+
+    def drive(self, run_id: RunId) -> None:
+        """See that a run is driven, by whomever."""
+        if not is_driven(self.log, run_id, self.clock):
+            with suppress(RunOwnedError):
+                self.driver.adopt(run_id)
+
+    def go_on(self, *, but: Container[RunId] = ()) -> "LeftOver":
+        """Go on with whatever was left unfinished and nobody else drives, *but* for some runs."""
+        found = LeftOver()
+        for batch_id in unfinished_batches(self.log):
+            try:
+                self.driver.adopt_batch(batch_id)
+                found.batches.append(batch_id)
+            except RunOwnedError:
+                continue
+            except FlowcoreError as error:
+                found.warnings.append(f"batch {batch_id} cannot be resumed: {error}")
+        for run_id in unfinished_runs(self.log, at=self.clock.now()):
+            if run_id in but:
+                continue
+            try:
+                self.driver.adopt(run_id)
+                found.runs.append(run_id)
+            except RunOwnedError:
+                continue
+            except FlowcoreError as error:
+                found.warnings.append(f"run {run_id} cannot be resumed: {error}")
+        return found
+
+
+@attrs.define
+class LeftOver:
+    """What is gone on with, and what cannot be."""
+
+    runs: list[RunId] = attrs.field(factory=list[RunId])
+    batches: list[BatchId] = attrs.field(factory=list[BatchId])
+    warnings: list[str] = attrs.field(factory=list[str])
+
+
+def stop_batches(
+    log: EventLog, batch_ids: Sequence[BatchId], clock: Clock, *, reason: str, patience_s: float = PATIENCE_S
+) -> Mapping[BatchId, Stopped]:
+    """Stop batches, whoever drives them, and wait for the ends of the runs that were under way.
+
+    Raises:
+        BatchNotFoundError: There is no such batch.
+    """
+    stopped: dict[BatchId, Stopped] = {}
+    waiting: list[RunId] = []
+    for batch_id in batch_ids:
+        running = [item_run(batch_id, item) for item in load_batch(log, batch_id).started]
+        stopped[batch_id] = stop_batch(log, batch_id, at=clock.now(), reason=reason)
+        waiting += running
+    deadline = time.monotonic() + patience_s
+    for run_id in waiting:
+        _await_end(log, run_id, clock, deadline)
+    return stopped
+
+
+def _await_end(log: EventLog, run_id: RunId, clock: Clock, deadline: float) -> None:
+    """Wait until a run that was asked to stop has ended; see to it when nobody drives it."""
+    position = log.position()
+    state = load(log, run_id)
+    if not state.ended and not is_driven(log, run_id, clock):
+        with suppress(RunOwnedError):
+            end_stopped(log, run_id, clock)
+        return
+    while not state.ended and (left_s := deadline - time.monotonic()) > 0:
+        position = log.wait(position, left_s)
+        if log.version(run_id) != state.version:
+            state = load(log, run_id)
