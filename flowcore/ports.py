@@ -9,6 +9,7 @@ import attrs
 from .batch.machine import BatchStatus
 from .catalog import SourceType
 from .ids import BatchId, InstanceId, RunId, StreamId
+from .maker import maker
 from .records import (
     AnyAppend,
     Append,
@@ -43,6 +44,8 @@ __all__ = [
     "SourceAdapter",
     "SourceCall",
     "SourceResult",
+    "make_source_call",
+    "make_source_result",
 ]
 _NO_FACTS: Final[Mapping[str, Json]] = MappingProxyType({})
 
@@ -292,6 +295,10 @@ class SourceResult:
     data: object
     meta: Mapping[str, Json] = _NO_FACTS
     notes: tuple[str, ...] = ()
+
+
+make_source_call: Final = maker(SourceCall)
+make_source_result: Final = maker(SourceResult)
 
 
 class SourceAdapter(Protocol):

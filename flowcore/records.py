@@ -9,6 +9,7 @@ import attrs
 from .batch.events import BatchEvent
 from .errors import RunOwnedError
 from .ids import BatchId, RunId, StreamId
+from .maker import maker
 from .run.events import Event
 from .values import Instant
 
@@ -49,6 +50,9 @@ class Append:
     def stream(self) -> StreamId:
         """The stream."""
         return self.run_id
+
+
+make_append: Final = maker(Append)
 
 
 @attrs.frozen

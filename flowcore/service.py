@@ -22,6 +22,7 @@ from flowcore.ids import RunId, StreamId
 from flowcore.json_text import from_json, to_json
 from flowcore.model import Breakpoints, Flow
 from flowcore.ports import AnyAppend, Append, EventLog
+from flowcore.records import make_append
 from flowcore.run.commands import (
     Command,
     CreateRun,
@@ -299,7 +300,7 @@ class RunSession:
 
     def append(self) -> Append:
         """Return what is staged, as it is to be appended."""
-        return Append(self.run_id, self.state.version - len(self.staged), self.staged, self.epoch)
+        return make_append(self.run_id, self.state.version - len(self.staged), self.staged, self.epoch)
 
 
 def commit(
@@ -316,7 +317,7 @@ def commit(
         if not busy:
             return ()
         try:
-            log.append(*(session.append() for session in busy))
+            log.append(*[session.append() for session in busy])
         except FencedError:
             for session in busy:
                 if session.epoch and log.ownership(session.stream).epoch != session.epoch:

@@ -12,13 +12,10 @@ _LOCK: Final = Lock()
 class Cancellation:
     """A `CancelToken` and the means to cancel it; every attempt has one, so nothing is made before it is needed."""
 
-    __slots__ = ("_action", "_event", "cancelled")
-
-    def __init__(self) -> None:
-        """Start uncancelled."""
-        self.cancelled = False
-        self._event: Event | None = None
-        self._action: CancelAction | None = None
+    # On the class: an attempt that nobody cancels stores nothing.
+    cancelled = False
+    _event: Event | None = None
+    _action: CancelAction | None = None
 
     def cancel(self) -> None:
         """Cancel, once: whoever waits goes on, and the action is done by this thread."""

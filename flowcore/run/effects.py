@@ -73,7 +73,7 @@ def pending(state: RunState, now: Instant) -> tuple[Effect, ...]:
             if state.awaiting and _given_up(state, now):
                 return _CONSEQUENCES
             asked = tuple(_ask(state, index) for index in state.asking) if state.asking else ()
-            if state.ready or state.retries:
+            if (state.ready or state.retries) and len(state.in_the_air) < state.max_workers:
                 return (*asked, *_startable(state, now)) if asked else _startable(state, now)
             return asked
     return ()

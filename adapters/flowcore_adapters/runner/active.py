@@ -5,14 +5,14 @@ from threading import Event as Flag
 from typing import Final
 
 from flowcore.ids import InstanceId, RunId
-from flowcore.ports import Clock
+from flowcore.run.state import InstanceState
 from flowcore.service import RunSession
 from flowcore.values import Instant
 from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.registry import Registry
 
 from .context import RunContext
-from .perform import Attempt
+from .perform import Attempt, make_attempt
 from .plan import Planner, StepPlan
 
 _NEVER: Final = Cancellation()
@@ -49,29 +49,32 @@ class ActiveRun:
         """The run's id."""
         return self.session.run_id
 
-    def plan(self, name: InstanceId) -> StepPlan:
-        """Return the plan of the step that *name* is an instance of."""
-        state = self.session.state
-        instance = state.instances[name]
-        return self._planner.plan(instance.path, state.step_of(instance))
+    def plan(self, instance: InstanceState) -> StepPlan:
+        """Return the plan of the step that *instance* is an instance of."""
+        return self._planner.plan(instance.path, self.session.state.step_of(instance))
 
-    def prepare(self, name: InstanceId, plan: StepPlan, clock: Clock) -> None:
-        """Make the attempt of *name* that has just been recorded as started; it goes out after the commit."""
-        state = self.session.state
-        instance = state.instances[name]
+    def prepare(self, instance: InstanceState, plan: StepPlan, started: float) -> None:
+        """Make the attempt that has just been recorded as started; it goes out after the commit.
+
+        Args:
+            instance: Whose attempt it is.
+            plan: The plan of its step.
+            started: When it started, on the monotonic clock.
+        """
         blocking = plan.source.blocking
-        attempt = Attempt(
+        context = self.context
+        attempt = make_attempt(
             self.session.run_id,
-            name,
+            instance.id,
             instance.attempt,
             plan,
-            self.context.roots(instance, plan),
-            clock.monotonic() + plan.step.timeout_s,
-            _NEVER if not blocking else Cancellation(),
-            self.context.redactor,
+            context.roots(instance, plan),
+            started + plan.step.timeout_s,
+            Cancellation() if blocking else _NEVER,
+            context.redactor,
         )
         if blocking:
-            self._attempts[name] = attempt
+            self._attempts[instance.id] = attempt
             self._outgoing.append(attempt)
         else:
             self._inline.append(attempt)

@@ -40,6 +40,7 @@ class RunContext:
         secrets = read_secrets(flow)
         sources, marked = _source_values(flow, registry)
         self.redactor = Redactor({**secrets, **marked})
+        self._hides = bool(self.redactor)
         self._state = state
         self._base: dict[str, Json] = {
             "flows": state.outputs,
@@ -66,7 +67,7 @@ class RunContext:
 
     def roots(self, instance: InstanceState, plan: StepPlan) -> Mapping[str, Json]:
         """Return the roots for one instance of the step of *plan*, secrets revealed."""
-        if instance.item == _NO_ITEM and not instance.scope and not self.redactor:
+        if instance.item == _NO_ITEM and not instance.scope and not self._hides:
             return self._base
         return self._seen_by(instance, plan.steps_used)
 

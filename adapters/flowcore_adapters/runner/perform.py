@@ -12,9 +12,17 @@ from flowcore.cleaning import clean
 from flowcore.errors import ExpressionError, SourceError
 from flowcore.expressions import compile_template
 from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.maker import maker
 from flowcore.model import Loop, Step
-from flowcore.ports import Clock, SourceCall
-from flowcore.run.commands import ReportFailure, ReportGuard, ReportGuardFailure, ReportIteration, ReportSuccess
+from flowcore.ports import Clock, make_source_call
+from flowcore.run.commands import (
+    ReportFailure,
+    ReportGuard,
+    ReportGuardFailure,
+    ReportIteration,
+    ReportSuccess,
+    make_report_success,
+)
 from flowcore.run.state import InstanceState
 from flowcore.secrets import Redactor
 from flowcore.values import Json
@@ -46,11 +54,14 @@ class Attempt:
     @property
     def last_moment(self) -> float:
         """When it is given up, on the monotonic clock."""
-        return self.deadline + self.plan.source.adapter.type.grace_s
+        return self.deadline + self.plan.source.grace_s
 
     def log(self, message: str) -> None:
         """Write one line of the source's."""
         _LOG.info("%s: %s", self.instance, self.redactor.text(message))
+
+
+make_attempt: Final = maker(Attempt)
 
 
 def perform(attempt: Attempt, clock: Clock) -> ReportSuccess | ReportFailure:
@@ -61,7 +72,7 @@ def perform(attempt: Attempt, clock: Clock) -> ReportSuccess | ReportFailure:
         return _failure(attempt, clock, error)
     except BaseException as error:  # noqa: BLE001 - the outermost edge: what a source raises, `sys.exit()` too, is a fact
         return _failure(attempt, clock, SourceError(f"{type(error).__name__}: {error}", code="source-fault"))
-    return ReportSuccess(
+    return make_report_success(
         instance=attempt.instance, attempt=attempt.number, outputs=outputs, notes=notes, at=clock.now()
     )
 
@@ -69,15 +80,15 @@ def perform(attempt: Attempt, clock: Clock) -> ReportSuccess | ReportFailure:
 def _outputs(attempt: Attempt) -> tuple[Mapping[str, Json], tuple[str, ...]]:
     plan, roots = attempt.plan, attempt.roots
     source = plan.source
-    payload = plan.payload.render(roots)
+    payload = None if plan.payload is None else plan.payload.render(roots)
     if source.uses_payload:
         roots = {**roots, "input": payload, "json": _parsed(payload)}
     result = source.adapter.call(
-        SourceCall(
+        make_source_call(
             run_id=attempt.run_id,
             instance=attempt.instance,
             attempt=attempt.number,
-            configuration=mapping(source.configuration.render(roots)),
+            configuration=source.fixed or mapping(source.configuration.render(roots)),
             payload=payload,
             deadline=attempt.deadline,
             cancel=attempt.cancel,
@@ -87,7 +98,7 @@ def _outputs(attempt: Attempt) -> tuple[Mapping[str, Json], tuple[str, ...]]:
     )
     if not plan.outputs:
         # Nothing of the data is kept, so nothing of it needs to be fit for the log.
-        return {}, _told(result.notes, attempt.redactor)
+        return {}, _told(result.notes, attempt.redactor) if result.notes else ()
     data, notes = clean(result.data)
     outputs: dict[str, Json] = {}
     for output in plan.outputs:

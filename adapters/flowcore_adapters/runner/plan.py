@@ -1,11 +1,13 @@
 """What a step needs to be performed, compiled once: its source, its templates, its outputs."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
 from flowcore.errors import SourceError
 from flowcore.expressions import Expression, Template, compile_search, compile_template
+from flowcore.maker import maker
 from flowcore.model import Flow, OutputType, Source, Step
 from flowcore.ports import SourceAdapter
 from flowcore.values import Json
@@ -17,13 +19,17 @@ class SourcePlan:
     """A source of the flow: its adapter and its configuration.
 
     Attributes:
+        fixed: What the configuration renders to when there is no expression in it, else None.
         uses_payload: Whether the configuration may refer to `input` and `json`.
+        grace_s: How long after its deadline a call is given up, in seconds.
     """
 
     adapter: SourceAdapter
     configuration: Template
+    fixed: Mapping[str, Json] | None
     uses_payload: bool
     blocking: bool
+    grace_s: float
     steps_used: tuple[str, ...]
 
 
@@ -50,13 +56,20 @@ class OutputPlan:
 
 @attrs.frozen
 class StepPlan:
-    """One step, ready to be performed any number of times."""
+    """One step, ready to be performed any number of times.
+
+    Attributes:
+        payload: Its input, or None when it has none.
+    """
 
     step: Step
     source: SourcePlan
-    payload: Template
+    payload: Template | None
     outputs: tuple[OutputPlan, ...]
     steps_used: tuple[str, ...]
+
+
+_make_step_plan: Final = maker(StepPlan)
 
 
 class Planner:
@@ -68,7 +81,6 @@ class Planner:
         self._registry = registry
         self._sources: dict[str, SourcePlan] = {}
         self._plans: dict[str, StepPlan] = {}
-        self._nothing = compile_template(None)
 
     def plan(self, path: str, step: Step) -> StepPlan:
         """Return the plan of *step*, all of whose instances have the same *path*."""
@@ -80,8 +92,8 @@ class Planner:
     def _make(self, step: Step) -> StepPlan:
         source = self._source(step.source)
         if step.input is None and not step.outputs:
-            return StepPlan(step, source, self._nothing, (), source.steps_used)
-        payload = self._nothing if step.input is None else compile_template(step.input)
+            return _make_step_plan(step, source, None, (), source.steps_used)
+        payload = None if step.input is None else compile_template(step.input)
         outputs = tuple(
             OutputPlan(
                 output.name,
@@ -90,7 +102,8 @@ class Planner:
             )
             for output in step.outputs
         )
-        return StepPlan(step, source, payload, outputs, (*source.steps_used, *steps_used(payload)))
+        used = source.steps_used if payload is None else (*source.steps_used, *steps_used(payload))
+        return StepPlan(step, source, payload, outputs, used)
 
     def _source(self, key: str) -> SourcePlan:
         plan = self._sources.get(key)
@@ -103,7 +116,15 @@ class Planner:
         when = adapter.type.template_when
         uses_payload = when is not None and source.configuration.get(when[0]) == when[1]
         configuration = compile_template(source.configuration)
-        return SourcePlan(adapter, configuration, uses_payload, adapter.type.blocking, steps_used(configuration))
+        return SourcePlan(
+            adapter,
+            configuration,
+            mapping(configuration.render({})) if configuration.constant else None,
+            uses_payload,
+            adapter.type.blocking,
+            adapter.type.grace_s,
+            steps_used(configuration),
+        )
 
 
 def steps_used(template: Template) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from typing import Final, TypeAlias
 from flowcore.errors import CommandRejectedError, FencedError
 from flowcore.ids import InstanceId, RunId, StreamId
 from flowcore.ports import Clock, EventLog, Owner
-from flowcore.run.commands import Command, ReportFailure, ReportSuccess, ResumeRun, Settle, StartAttempt, StartRun
-from flowcore.run.effects import Cancel, Consequences, Effect, Iterate, Perform, Resolve, pending, wake_at
+from flowcore.run.commands import Command, ReportFailure, ReportSuccess, ResumeRun, Settle, StartRun, make_start_attempt
+from flowcore.run.effects import Cancel, Consequences, Iterate, Perform, Resolve, pending, wake_at
 from flowcore.run.events import Event
 from flowcore.run.machine import RunStatus
 from flowcore.service import commit
@@ -162,16 +162,19 @@ class Turns:
         """Draw all consequences of what was taken in, commit them, and act on them."""
         self._expire()
         self._wake()
-        self.batches.advance()
+        batches = self.batches if self.batches.active else None
+        if batches is not None:
+            batches.advance()
         busy = tuple(self.touched.values())
         self.touched.clear()
         for run in busy:
             self._advance(run)
             self._set_alarm(run)
-        beside = self.batches.staged()
+        beside = () if batches is None else batches.staged()
         done = commit(self._log, [run.session for run in busy], beside)
         committed = {session.run_id: events for session, events in done}
-        self.batches.committed()
+        if batches is not None:
+            batches.committed()
         for run in busy:
             if run.session.fenced:
                 self._hand_over(run)
@@ -253,11 +256,18 @@ class Turns:
         """Do what is pending for *run* as far as it can be done at once; the rest goes to the pool after the commit."""
         session = run.session
         begun = 0
-        while effects := pending(session.state, self._now(run)):
+        while effects := pending(session.state, now := self._now(run)):
             if begun >= _TURN:
                 self.touched[run.run_id] = run
                 return
-            moved = sum(self._do(run, effect) for effect in effects)
+            # What begins together begins at one time.
+            started = self._clock.monotonic()
+            moved = 0
+            for effect in effects:
+                if isinstance(effect, Perform):
+                    moved += self._begin(run, effect, now, started)
+                else:
+                    moved += self._do(run, effect)
             for attempt in run.take_inline():
                 session.execute(perform(attempt, self._clock))
             if not moved:
@@ -268,23 +278,29 @@ class Turns:
         """Return the time as *run* counts it: not before the moment that it has waited for."""
         return max(self._clock.now(), run.not_before)
 
-    def _do(self, run: ActiveRun, effect: Effect) -> int:
+    def _begin(self, run: ActiveRun, effect: Perform, now: Instant, started: float) -> int:
+        """Begin an attempt; return 1 when that could be done."""
+        session = run.session
+        instance = session.state.instances[effect.instance]
+        plan = run.plan(instance)
+        blocking = plan.source.blocking
+        if blocking and not self._pool.reserve():
+            self._starved[run.run_id] = run
+            return 0
+        try:
+            session.execute(make_start_attempt(instance=effect.instance, at=now))
+        except CommandRejectedError:
+            # An effect of the same batch came first: a guard that failed may have halted the run.
+            if blocking:
+                self._pool.finished()
+            return 0
+        run.prepare(instance, plan, started)
+        return 1
+
+    def _do(self, run: ActiveRun, effect: Resolve | Iterate | Cancel | Consequences) -> int:
         """Perform one effect; return 1 when the run has moved by it."""
         session = run.session
         match effect:
-            case Perform(instance=instance):
-                plan = run.plan(instance)
-                if plan.source.blocking and not self._pool.reserve():
-                    self._starved[run.run_id] = run
-                    return 0
-                try:
-                    session.execute(StartAttempt(instance=instance, at=self._now(run)))
-                except CommandRejectedError:
-                    # An effect of the same batch came first: a guard that failed may have halted the run.
-                    if plan.source.blocking:
-                        self._pool.finished()
-                    return 0
-                run.prepare(instance, plan, self._clock)
             case Resolve(step=step):
                 guarded = session.state.instances[InstanceId(step)]
                 session.execute(look_at_guard(guarded, session.state.step_of(guarded), run.context, self._clock))
@@ -305,16 +321,13 @@ class Turns:
         if attempt is not None:
             # From here on it has no more time than the grace.
             attempt.deadline = min(attempt.deadline, self._clock.monotonic())
-            self._look_by(attempt.last_moment)
-
-    def _look_by(self, moment: float) -> None:
-        self._next_look = min(self._next_look, moment)
+            self._next_look = min(self._next_look, attempt.last_moment)
 
     def _dispatch(self, run: ActiveRun) -> None:
         jobs: list[Attempt] = []
         for attempt in run.take_outgoing():
             if run.started(attempt):
-                self._look_by(attempt.last_moment)
+                self._next_look = min(self._next_look, attempt.last_moment)
                 jobs.append(attempt)
             else:
                 run.land(attempt)

@@ -10,7 +10,7 @@ import attrs
 
 from flowcore.catalog import Kind, SourceType
 from flowcore.errors import SourceError
-from flowcore.ports import SourceCall, SourceResult
+from flowcore.ports import SourceCall, SourceResult, make_source_result
 from flowcore.values import Json
 
 from .configuration import Reader, bad_configuration, parameter, parameters
@@ -75,8 +75,8 @@ class PythonSource:
         payload = call.payload
         try:
             if payload is None:
-                return SourceResult(data=target.function(**keywords))
-            return SourceResult(data=target.function(_own(payload), **keywords))
+                return make_source_result(data=target.function(**keywords) if keywords else target.function())
+            return make_source_result(data=target.function(_own(payload), **keywords))
         except SourceError:
             raise
         except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from typing import Final
 import attrs
 
 from flowcore.catalog import Kind, SourceType
-from flowcore.ports import SourceCall, SourceResult
+from flowcore.ports import SourceCall, SourceResult, make_source_result
 from flowcore.values import Json
 
 from .configuration import parameter, parameters
@@ -34,4 +34,4 @@ class ValueSource:
     def call(self, call: SourceCall) -> SourceResult:
         """Return the configured value, or the payload."""
         # Every value fits, so nothing is read; and a null that is written there is a value, not its absence.
-        return SourceResult(data=call.configuration.get("value", call.payload))
+        return make_source_result(data=call.configuration.get("value", call.payload))
