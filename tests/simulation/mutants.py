@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from flowcore import service
-from flowcore.run import consequences, decide, effects, evolve, readiness, settlement, takeover
+from flowcore.run import consequences, decide, effects, evolve, readiness, scopes, settlement, state, takeover
 
 
 @attrs.frozen
@@ -61,7 +61,13 @@ MUTANTS: Final = (
     ),
     Mutant("lost attempts use up the policy", decide, "_fail", "command.attempt - instance.lost", "command.attempt"),
     Mutant("what is not worth it is tried again", decide, "_fail", "not command.retryable or ", ""),
-    Mutant("a stopped run tries again", takeover, "gives_up", "state.giving_up or ", ""),
+    Mutant(
+        "what is given up is tried again",
+        state,
+        "RunState.gives_up",
+        "self.scopes[instance.scope].given_up is not None or ",
+        "",
+    ),
     Mutant("a retry starts before its time", decide, "_start_attempt", " or command.at < instance.due", ""),
     Mutant("a condition is not looked at", decide, "_start_attempt", "instance.guarded or ", ""),
     Mutant(
@@ -71,7 +77,7 @@ MUTANTS: Final = (
     Mutant(
         "conditions are looked at in a paused run", decide, "_guard", "state.status is not RunStatus.RUNNING", "False"
     ),
-    Mutant("steps start in a run that is being stopped", decide, "_start_attempt", "state.giving_up", "False"),
+    Mutant("what is given up starts all the same", decide, "_start_attempt", "state.gives_up(instance) or ", ""),
     Mutant("a stopped run succeeds", consequences, "_end", "if state.stop_requested:", "if False:"),
     Mutant("a failed run succeeds", consequences, "_end", "if state.failed", "if False"),
     Mutant("a run is stopped twice", decide, "_stop", "or state.stop_requested", ""),
@@ -94,16 +100,14 @@ MUTANTS: Final = (
         "for name in state.in_the_air",
         "for name in list(state.in_the_air)[:1]",
     ),
-    Mutant(
-        "a lost attempt of a stopped run is tried again", takeover, "_lose", "not gives_up(state, instance)", "True"
-    ),
-    Mutant("a doomed step is skipped twice", consequences, "settle", "doomed.index not in skipped and ", ""),
-    Mutant("a doomed step is not skipped", consequences, "settle", "is StepStatus.PENDING", "is StepStatus.RUNNING"),
+    Mutant("a lost attempt of a stopped run is tried again", takeover, "_lose", "not state.gives_up(instance)", "True"),
+    Mutant("a doomed step is skipped twice", consequences, "_close", "doomed.index not in skipped and ", ""),
+    Mutant("a doomed step is not skipped", consequences, "_close", "is StepStatus.PENDING", "is StepStatus.RUNNING"),
     Mutant(
         "a waiting retry survives the end", consequences, "_drop", "instance.status is StepStatus.RETRYING", "False"
     ),
     Mutant("what is ready survives the end", consequences, "_drop", "in _NOT_BEGUN", "is StepStatus.PENDING"),
-    Mutant("a broken fan-out succeeds", consequences, "_join", "all(instance.status", "any(instance.status"),
+    Mutant("a broken fan-out succeeds", consequences, "_join", "and all(", "and any("),
     Mutant("a fan-out is joined too early", settlement, "close_item", "if not fan_out.open:", "if fan_out.open <= 1:"),
     Mutant(
         "max_parallel is forgotten", settlement, "take_fan_out", "if limit is None else min(limit, len(instances))", ""
@@ -159,7 +163,7 @@ MUTANTS: Final = (
         "the skips of a condition count as failures",
         settlement,
         "take_skip",
-        "passes_skip(event.cause, state.flow.steps[number])",
+        "passes_skip(event.cause, state.specs[number])",
         "False",
     ),
     Mutant(
@@ -190,6 +194,27 @@ MUTANTS: Final = (
         "self.fenced or self.state.epoch > self.epoch",
         "self.fenced",
     ),
-    Mutant("the epoch is not sent", service, "_append", "session.staged, session.epoch", "session.staged, 0"),
+    Mutant("the epoch is not sent", service, "RunSession.append", "self.staged, self.epoch", "self.staged, 0"),
     Mutant("what is committed is committed again", service, "RunSession.settle", "self.staged = []", "pass"),
+    Mutant("a breakpoint is passed by", readiness, "make_ready", "if cause is not None:", "if False:"),
+    Mutant("a step that is held starts", decide, "_start_attempt", "early or held or ", "early or "),
+    Mutant(
+        "a step is skipped when it is done",
+        decide,
+        "_continue",
+        "is PauseCause.BREAKPOINT_PRE",
+        "is PauseCause.BREAKPOINT_POST",
+    ),
+    Mutant("a run that goes on pauses there again", readiness, "go_on", "(*instance.passed, cause)", "()"),
+    Mutant("an artifact is delivered twice", decide, "_deliver", "command.edge in state.artifacts", "False"),
+    Mutant("one artifact is as good as another", readiness, "take_artifact", "missing.discard(event.edge)", "pass"),
+    Mutant("what has arrived is waited for", scopes, "open_scope", "if edge not in state.artifacts", "if True"),
+    Mutant("nobody gives up waiting", consequences, "_miss_artifacts", "at < until", "True"),
+    Mutant("a body ends well in spite of a failure", consequences, "_end_body", "not scope.failed and", ""),
+    Mutant("a body never ends", settlement, "close_step", "if not scope.open and", "if False and"),
+    Mutant("a body is tried", decide, "_start_attempt", " or instance.bodied", ""),
+    Mutant("a loop has no limit", decide, "_iterate", "command.number + 1 >= loop.max_iterations", "False"),
+    Mutant("what is nested is not given up", scopes, "give_up", "rest.extend(", "list("),
+    Mutant("the bodies of a broken fan-out go on", scopes, "break_fan_out", "instance.body is not None", "False"),
+    Mutant("a failure in a body halts the run", settlement, "halt", "scope.owner is None", "True"),
 )

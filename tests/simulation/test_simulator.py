@@ -18,6 +18,12 @@ SCHEDULES: Final = 20_000
 MOST_SEEDS: Final = 2_000
 """Within so many seeds every planted bug must be found."""
 FOUND: Final = {
+    24: "the outputs of a fan-out in a body were looked for among those of the flow",
+    50: "a step in a body waited for an artifact that had arrived before the body began",
+    418: "a body that had ended well was taken for one that was given up",
+    507: "a step before which the run was about to pause could be started",
+    10_152: "a step that was to be skipped gave up waiting in the same moment, and was to be skipped for ever",
+    22_038: "a step gave up waiting and was skipped, both in one moment",
     276: "a condition that was looked at before a pause was recorded after it: a paused run made progress",
     1_008_827: "of two attempts lost at once, the end of one halted the run while the other was to be tried again",
     710: "a program that had lost a run saw it in the log, and waited for ever for attempts of its new owner",

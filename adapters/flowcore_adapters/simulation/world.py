@@ -249,7 +249,8 @@ class World:
             for run_id in going_on:
                 if self.runs[run_id].state.status is RunStatus.PAUSED:
                     request(self.log, run_id, ContinueRun(at=Instant(self.now)))
-                elif self.runs[run_id].state.awaiting:
+                elif self.runs[run_id].state.awaiting and self.runs[run_id].state.flow.await_s is None:
+                    # The others give up waiting by themselves.
                     request(self.log, run_id, DeliverArtifact(edge="photo", artifact=_PHOTO, at=Instant(self.now)))
             for work, report in survivor.air.items():
                 if report is None and not self.runs[work.run_id].state.stop_requested:
