@@ -2,6 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Generic, TypeAlias, TypeVar
 
 import attrs
@@ -10,7 +11,18 @@ from .batch.events import BatchEvent
 from .batch.machine import BatchStatus, standing
 from .errors import FencedError, RunNotFoundError, RunOwnedError, VersionConflictError
 from .ids import BatchId, RunId, StreamId
-from .ports import AnyAppend, Append, BatchPage, Owner, Ownership, Recorded, RecordedBatch, Requests, Snapshot
+from .ports import (
+    AnyAppend,
+    AnyRecorded,
+    Append,
+    BatchPage,
+    Owner,
+    Ownership,
+    Recorded,
+    RecordedBatch,
+    Requests,
+    Snapshot,
+)
 from .run.events import Event
 from .values import Instant
 
@@ -48,6 +60,7 @@ class MemoryEventLog:
         self._position = 0
         self._newest_id = 0
         self._requested: list[tuple[int, StreamId]] = []
+        self._order: list[tuple[int, StreamId, int, int]] = []
         self._leases: dict[str, Instant] = {}
 
     def append(self, *appends: AnyAppend) -> int:
@@ -80,6 +93,8 @@ class MemoryEventLog:
         start, self._position = self._position, self._position + len(append.events)
         stream.positions.extend(range(start + 1, self._position + 1))
         stream.epochs.extend([append.epoch] * len(append.events))
+        if append.events:
+            self._order.append((self._position, append.stream, append.expected_version, len(append.events)))
         if not append.epoch and append.events:
             self._requested.append((self._position, append.stream))
 
@@ -111,6 +126,21 @@ class MemoryEventLog:
                 yield RecordedBatch(
                     batch_id, stream.positions[index], index + 1, stream.events[index], stream.epochs[index]
                 )
+
+    def follow(self, after: int, limit: int) -> Sequence[AnyRecorded]:
+        """Return the events past position *after*, of runs and batches alike, at most *limit* of them."""
+        found: list[AnyRecorded] = []
+        for index in range(bisect_right(self._order, after, key=_last), len(self._order)):
+            _, stream, version, count = self._order[index]
+            events: Iterator[AnyRecorded] = (
+                self.read(RunId(stream), after=version)
+                if stream in self._runs
+                else self.read_batch(BatchId(stream), after=version)
+            )
+            found.extend(recorded for recorded in islice(events, count) if recorded.position > after)
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def version(self, run_id: StreamId) -> int:
         """Return the version of the last event of *run_id*."""
@@ -217,6 +247,7 @@ class MemoryEventLog:
             self._run_ids = [run_id for run_id in self._run_ids if run_id not in there]
             self._batch_ids = [batch_id for batch_id in self._batch_ids if batch_id not in there]
             self._requested = [entry for entry in self._requested if entry[1] not in there]
+            self._order = [entry for entry in self._order if entry[1] not in there]
             for stream in there:
                 self._runs.pop(stream, None)
                 self._batches.pop(stream, None)
@@ -226,4 +257,8 @@ class MemoryEventLog:
 
 
 def _position(entry: tuple[int, StreamId]) -> int:
+    return entry[0]
+
+
+def _last(entry: tuple[int, StreamId, int, int]) -> int:
     return entry[0]

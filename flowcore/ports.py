@@ -12,6 +12,7 @@ from .ids import BatchId, InstanceId, RunId, StreamId
 from .maker import maker
 from .records import (
     AnyAppend,
+    AnyRecorded,
     Append,
     AppendBatch,
     BatchPage,
@@ -26,6 +27,7 @@ from .values import Instant, Json
 
 __all__ = [
     "AnyAppend",
+    "AnyRecorded",
     "Append",
     "AppendBatch",
     "BatchPage",
@@ -76,6 +78,13 @@ class EventLog(Protocol):
 
     def read_batch(self, batch_id: BatchId, *, after: int = 0) -> Iterator[RecordedBatch]:
         """Yield the events of *batch_id* whose version is above *after*, in order; nothing for an unknown batch."""
+        ...
+
+    def follow(self, after: int, limit: int) -> Sequence[AnyRecorded]:
+        """Return the events past position *after*, of runs and batches alike, in the order of positions.
+
+        At most *limit* of them. Costs its answer, not the log: for those who follow everything that happens.
+        """
         ...
 
     def version(self, run_id: StreamId) -> int:
@@ -240,8 +249,8 @@ class CancelAction(Protocol):
 class LogSink(Protocol):
     """Where a source writes its log lines; secrets are taken out of them behind it."""
 
-    def __call__(self, message: str) -> None:
-        """Write one line."""
+    def __call__(self, message: str, *, stream: str = "source") -> None:
+        """Write one line; *stream* says where it comes from: `source`, `stdout`, `stderr`."""
         ...
 
 

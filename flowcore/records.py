@@ -82,6 +82,7 @@ class AppendBatch:
 
 
 AnyAppend: TypeAlias = Append | AppendBatch
+AnyRecorded: TypeAlias = Recorded | RecordedBatch
 
 
 @attrs.frozen

@@ -33,7 +33,15 @@ from flowcore.run.commands import (
     ReportSuccess,
 )
 from flowcore.run.decide import decide
-from flowcore.run.events import Event, ReportRejected, RunCreated, RunFailed, RunStopped, RunSucceeded
+from flowcore.run.events import (
+    Event,
+    ReportRejected,
+    RunCreated,
+    RunFailed,
+    RunStopped,
+    RunSucceeded,
+    TraceToggled,
+)
 from flowcore.run.evolve import evolve, fold
 from flowcore.run.snapshot import StateData, dump, restore
 from flowcore.run.state import RunState
@@ -59,7 +67,18 @@ def create_run(
     trace: bool = False,
     labels: Mapping[str, str] | None = None,
 ) -> RunId:
-    """Append a queued run of *flow* and return its id: milliseconds since the epoch, the next free one when taken."""
+    """Append a queued run of *flow* and return its id: milliseconds since the epoch, the next free one when taken.
+
+    Args:
+        log: Where it is recorded.
+        flow: What it does.
+        at: The time of the day.
+        max_workers: How many steps go on at once; None leaves it to the flow.
+        descent: What it takes over from another run, or None.
+        breakpoints: Where it pauses, or None for nowhere.
+        trace: Whether the lines of its attempts are recorded from the beginning.
+        labels: What its caller wants to find again.
+    """
     for _ in range(_ATTEMPTS):
         run_id = RunId(max(int(at * 1000), log.newest_id() + 1))
         command = CreateRun(
@@ -128,8 +147,8 @@ def unfinished(log: EventLog) -> Sequence[RunId]:
         last: Event | None = None
         for recorded in log.read(run_id, after=log.version(run_id) - 1):
             last = recorded.event
-        # What came too late is recorded after the end.
-        ended = load(log, run_id).ended if isinstance(last, ReportRejected) else isinstance(last, _ENDS)
+        # What came too late is recorded after the end, and so is the wish to trace a run that is over.
+        ended = load(log, run_id).ended if isinstance(last, ReportRejected | TraceToggled) else isinstance(last, _ENDS)
         if not ended:
             found.append(run_id)
     return found

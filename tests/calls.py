@@ -33,7 +33,7 @@ def make_call(
 ) -> SourceCall:
     """Return an attempt that must be over in *deadline_s* seconds."""
 
-    def sink(message: str) -> None:
+    def sink(message: str, *, stream: str = "source") -> None:
         log(message)
 
     return SourceCall(

@@ -12,12 +12,14 @@ from typing import TypeAlias
 import attrs
 
 from flowcore.errors import FlowcoreError, FlowDocumentError, RunOwnedError
-from flowcore.ids import BatchId, RunId
+from flowcore.ids import BatchId, InstanceId, RunId
 from flowcore.model import Flow
 from flowcore.ports import EventLog
 from flowcore.run.commands import StopRun
-from flowcore.run.events import Event, RunCreated
+from flowcore.run.events import Event, PauseCause, RunCreated, StepPaused
 from flowcore.run.evolve import fold
+from flowcore.run.machine import RunStatus
+from flowcore.service import load
 from flowcore.values import Instant
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.config import load_flow
@@ -35,6 +37,8 @@ class _Ended:
     pass
 
 
+Told: TypeAlias = Callable[[RunId, tuple[InstanceId, PauseCause] | None], str]
+"""Says what there is to say when a run has paused."""
 Record: TypeAlias = Callable[[EventLog], RunId]
 """Records the run, or says which of the recorded ones it is."""
 _Item: TypeAlias = "_Ended | Signal | Sequence[Event]"
@@ -86,6 +90,7 @@ class Drive:
         record: Record | None = None,
         left: Sequence[RunId] = (),
         batches: Sequence[BatchId] = (),
+        told: Told | None = None,
     ) -> None:
         """Get ready to drive the run that *record* gives, and what was *left* and nobody else drives; then call `run`.
 
@@ -100,7 +105,8 @@ class Drive:
         self._inbox: SimpleQueue[_Item] = SimpleQueue()
         # From here on a signal must not leave a run behind that waits for ever.
         signals.collect(self._inbox)
-        listener = None if isinstance(screen, SilentScreen) else self._listen
+        self._told = told
+        listener = self._listen if told is not None or not isinstance(screen, SilentScreen) else None
         self._engine = Engine(log, registry, self._clock, listener=listener)
         self._due = 0.0
         self._ended: dict[RunId, Flag] = {}
@@ -110,6 +116,8 @@ class Drive:
             if record is not None:
                 self.run_id = record(log)
                 self._ended[self.run_id] = self._engine.adopt(self.run_id)
+                if told is not None:
+                    self._tell_if_paused(log, self.run_id, told)
         except BaseException:
             signals.release()
             raise
@@ -119,6 +127,12 @@ class Drive:
         for batch_id in batches:
             with self._left_to_others(f"batch {batch_id}"):
                 self._ended_batches[batch_id] = self._engine.adopt_batch(batch_id)
+
+    def _tell_if_paused(self, log: EventLog, run_id: RunId, told: Told) -> None:
+        """Say so when the run was paused before it came here."""
+        state = load(log, run_id)
+        if state.status is RunStatus.PAUSED:
+            self._screen.say(told(run_id, state.paused_at))
 
     @property
     def run_ids(self) -> Sequence[RunId]:
@@ -185,6 +199,13 @@ class Drive:
                     stop_batches(self._log, self.batch_ids, self._clock, reason=item.name)
                 case _:
                     self._screen.take(item)
+                    self._tell_pauses(item)
+
+    def _tell_pauses(self, events: Sequence[Event]) -> None:
+        if self._told is not None and self.run_id is not None:
+            for event in events:
+                if isinstance(event, StepPaused):
+                    self._screen.say(self._told(self.run_id, (event.instance, event.cause)))
 
     def _next(self) -> _Item:
         """Return the next item; meanwhile the screen ticks, also when one item follows the other without a pause."""

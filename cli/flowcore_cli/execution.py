@@ -17,8 +17,10 @@ from flowcore_cli.selection import recorded_log
 from flowcore_cli.storage import db_option, log_options, open_log, show_command
 
 if TYPE_CHECKING:
+    from flowcore.ids import InstanceId, RunId
     from flowcore.model import Flow
     from flowcore.ports import EventLog
+    from flowcore.run.events import PauseCause
     from flowcore_adapters.registry import Registry
     from flowcore_cli.drive import Record
     from flowcore_cli.records import RunRecord
@@ -46,6 +48,12 @@ class RunOptions:
     durability: str = "full"
     recorded: bool = False
 
+    def told(self, run_id: "RunId", paused_at: "tuple[InstanceId, PauseCause] | None") -> str:
+        """Return what to say when a run has paused."""
+        from flowcore_cli.pauses import pause_hint, paused_text
+
+        return f"run {run_id} is paused {paused_text(paused_at)}\n  {pause_hint(run_id, paused_at, self.db)}"
+
     def open(self) -> "closing[EventLog]":
         """Open the log that the options mean; close it afterwards."""
         if self.recorded:
@@ -59,10 +67,12 @@ class Plan:
 
     Attributes:
         record: Records it, or names the recorded one; called when all else is ready.
+        pauses: Whether it may pause at steps.
     """
 
     flow: "Flow"
     record: "Record"
+    pauses: bool = False
 
 
 Planner: TypeAlias = "Callable[[Registry, Callable[[], EventLog]], Plan]"
@@ -152,7 +162,8 @@ def execute(options: RunOptions, planner: Planner) -> None:
             if not options.quiet:
                 tell(f"status at {server.url}/status")
         screen = _screen(plan.flow, quiet=options.quiet, as_json=options.as_json)
-        drive = Drive(log(), registry, screen, signals, record=plan.record)
+        pauses = options.recorded or plan.pauses or any(step.pause for step in plan.flow.steps)
+        drive = Drive(log(), registry, screen, signals, record=plan.record, told=options.told if pauses else None)
         (run_id,) = drive.run_ids
         if own is not None:
             own.run_id = run_id

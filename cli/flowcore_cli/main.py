@@ -35,6 +35,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "stop": ("flowcore_cli.steering", "Stop a run, whichever process drives it."),
         "pause": ("flowcore_cli.steering", "Let nothing new of a run start."),
         "continue": ("flowcore_cli.steering", "Let a paused run go on."),
+        "trace": ("flowcore_cli.steering", "Record the lines of a run's steps from here on."),
+        "logs": ("flowcore_cli.logs", "Print the lines that the steps of a run wrote."),
         "show": ("flowcore_cli.show", "Show one recorded run: its steps, notes and outputs."),
         "test": ("flowcore_cli.rehearse", "Rehearse a flow with the results that a run recorded."),
         "events": ("flowcore_cli.events", "Print what happened in a run, event by event."),

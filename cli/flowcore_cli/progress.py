@@ -25,9 +25,11 @@ from flowcore.run.events import (
     RunPaused,
     RunResumed,
     StepImported,
+    StepPaused,
     StepSkipped,
 )
 from flowcore_cli.render import cell_width, colour_of, counted, duration, mark, padded, visible
+from flowcore_cli.words import PAUSES
 
 MOMENT_S: Final = 0.2
 """How long a run may take without a live display, in seconds."""
@@ -115,6 +117,8 @@ class Tracker:
                 return self._settle(name, "stopped", at)
             case StepSkipped(instance=name, reason=reason):
                 return self._skip(name, reason)
+            case StepPaused(instance=name, cause=cause):
+                return Line(name, "paused", PAUSES[cause])
             case RunPaused():
                 return Line("", "paused", "nothing new starts")
             case RunContinued():

@@ -8,7 +8,7 @@ import attrs
 
 from flowcore.ids import InstanceId, RunId
 from flowcore.ports import EventLog
-from flowcore.run.events import FanOutStarted
+from flowcore.run.events import FanOutStarted, PauseCause
 from flowcore.run.evolve import evolve
 from flowcore.run.machine import RunStatus, StepStatus
 from flowcore.run.policy import tolerated, word
@@ -20,7 +20,7 @@ from flowcore_cli.moments import Moment
 
 COUNTED: Final = ("succeeded", "failed", "skipped", "stopped", "running", "pending")
 """The words that steps are counted under, in the order in which they are shown."""
-_WORDS: Final = {StepStatus.READY: "pending", StepStatus.RETRYING: "running"}
+_WORDS: Final = {StepStatus.READY: "pending", StepStatus.PAUSED: "pending", StepStatus.RETRYING: "running"}
 
 
 class Counts(TypedDict):
@@ -120,6 +120,16 @@ class RunRecord:
     def ended(self) -> bool:
         """Whether it is over."""
         return self._state.ended
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused."""
+        return self._state.status is RunStatus.PAUSED
+
+    @property
+    def paused_at(self) -> tuple[InstanceId, PauseCause] | None:
+        """The step at which it has paused, and why; None when it was paused by hand."""
+        return self._state.paused_at
 
     @property
     def reason(self) -> str | None:

@@ -17,7 +17,29 @@ if TYPE_CHECKING:
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @run_options()
 @max_workers_option
-def run(*, options: RunOptions, files: tuple[str, ...], max_workers: int | None) -> None:
+@click.option(
+    "--break",
+    "wanted",
+    multiple=True,
+    metavar="all|marked|STEP",
+    help="Pause at every step, at those marked `breakpoint: true`, or at STEP; may be given several times.",
+)
+@click.option(
+    "--break-at",
+    "moment",
+    type=click.Choice(["pre", "post", "both"]),
+    help="Pause before the step, after it, or both. Default: before.",
+)
+@click.option("--trace", is_flag=True, help="Record the lines that the steps write; `flowcore-cli logs` prints them.")
+def run(
+    *,
+    options: RunOptions,
+    files: tuple[str, ...],
+    max_workers: int | None,
+    wanted: tuple[str, ...],
+    moment: str | None,
+    trace: bool,
+) -> None:
     """Run the flow of FILE, show its progress, and print its outputs.
 
     Later files override earlier ones: mappings are merged, everything else is replaced. Progress and the summary go to
@@ -30,12 +52,15 @@ def run(*, options: RunOptions, files: tuple[str, ...], max_workers: int | None)
         from flowcore.service import create_run
         from flowcore_adapters.clock import SystemClock
         from flowcore_cli.drive import named_flow
+        from flowcore_cli.pauses import read_breakpoints
 
         flow = named_flow(files, registry)
+        breakpoints = read_breakpoints(flow, wanted, moment)
 
         def record(log: "EventLog") -> "RunId":
-            return create_run(log, flow, at=SystemClock().now(), max_workers=max_workers)
+            now = SystemClock().now()
+            return create_run(log, flow, at=now, max_workers=max_workers, breakpoints=breakpoints, trace=trace)
 
-        return Plan(flow, record)
+        return Plan(flow, record, pauses=breakpoints is not None)
 
     execute(options, plan)

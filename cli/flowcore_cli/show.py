@@ -45,7 +45,7 @@ def show(*, run: str, as_json: bool, at: str | None, db: str | None) -> None:
 
         print_whole(to_json({**_document(record), "driven_by": owner}))
     else:
-        print_whole(_text(record, owner, past=at is not None))
+        print_whole(_text(record, owner, past=at is not None, db=db))
 
 
 def _show_batch(text: str, *, as_json: bool, at: str | None, db: str | None) -> None:
@@ -79,13 +79,13 @@ def _document(record: "RunRecord") -> dict[str, object]:
     return {**record.document(), **head, "reason": record.reason, "outputs": record.outputs}
 
 
-def _text(record: "RunRecord", owner: str | None, *, past: bool) -> str:
+def _text(record: "RunRecord", owner: str | None, *, past: bool, db: str | None) -> str:
     from flowcore_cli.render import outputs_text
 
     shown = {name: values for name, values in record.outputs.items() if values}
     outputs = outputs_text(shown, shorten=sys.stdout.isatty())
     blocks = [
-        _head(record, owner, past=past),
+        _head(record, owner, past=past, db=db),
         _steps(record),
         _headed("NOTES", _notes(record)),
         _headed("OUTPUTS", outputs),
@@ -97,7 +97,7 @@ def _headed(title: str, text: str) -> str:
     return f"{click.style(title, dim=True)}\n{text}" if text else ""
 
 
-def _head(record: "RunRecord", owner: str | None, *, past: bool) -> str:
+def _head(record: "RunRecord", owner: str | None, *, past: bool, db: str | None) -> str:
     from flowcore_cli.records import counts_text
     from flowcore_cli.render import clock_time, duration, mark, visible
 
@@ -107,6 +107,12 @@ def _head(record: "RunRecord", owner: str | None, *, past: bool) -> str:
     started = "not started" if record.started_at is None else f"started {clock_time(record.started_at)}"
     took = "" if record.duration is None else f", took {duration(record.duration)}"
     head = f"{mark(state)} run {record.run_id}{name} {state}{reason}\n  {started}{took}\n  {counts_text(record.counts)}"
+    if record.paused:
+        from flowcore_cli.pauses import pause_hint, paused_text
+
+        head = f"{head}\n  paused {paused_text(record.paused_at)}"
+        if not past:
+            head = f"{head}\n  {pause_hint(record.run_id, record.paused_at, db)}"
     if record.ended or past:
         return head
     hint = f"driven by {visible(owner)}" if owner else f"nobody drives it: `flowcore-cli resume {record.run_id}` does"

@@ -97,25 +97,51 @@ def pause(*, run: str, db: str | None) -> None:
 
 @click.command("continue")
 @click.argument("run", metavar="RUN")
+@click.option("--skip", is_flag=True, help="Leave out the step before which the run has paused; it counts as done.")
+@click.option("--no-breakpoints", is_flag=True, help="Pause at no breakpoint any more.")
 @db_option
-def continue_(*, run: str, db: str | None) -> None:
+def continue_(*, run: str, skip: bool, no_breakpoints: bool, db: str | None) -> None:
     """Let a paused RUN go on.
 
     RUN is an id as `runs` prints it, or `latest`. A run whose process has ended needs `flowcore-cli resume` too.
     """
-    from flowcore.run.commands import ContinueRun
+    from flowcore.run.commands import Command, ContinueRun, SkipPaused
     from flowcore.service import load, request
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.runner.ownership import is_driven
 
+    if skip and no_breakpoints:
+        raise click.UsageError("`--skip` and `--no-breakpoints` exclude each other", click.get_current_context())
     clock = SystemClock()
     with recorded_log(db) as log:
         run_id = find_run(log, run, db)
-        changed = request(log, run_id, ContinueRun(at=clock.now()))
+        at = clock.now()
+        command: Command = SkipPaused(at=at) if skip else ContinueRun(at=at, breakpoints=not no_breakpoints)
+        changed = request(log, run_id, command)
         state = load(log, run_id)
         click.echo(f"run {run_id} {'goes on' if changed else 'was not paused: it is ' + state.status}", err=True)
         if not is_driven(log, run_id, clock):
             click.echo(f"nobody drives it: `flowcore-cli resume {run_id}` does", err=True)
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@click.option("--off", is_flag=True, help="Record nothing more.")
+@db_option
+def trace(*, run: str, off: bool, db: str | None) -> None:
+    """Record the lines that the steps of RUN write from here on; `flowcore-cli logs RUN` prints them.
+
+    What a step is given, which source is called, what it answers and what becomes of it, secrets left out; and what the
+    source itself has to say. RUN is an id as `runs` prints it, or `latest`.
+    """
+    from flowcore.run.commands import ToggleTrace
+    from flowcore.service import request
+    from flowcore_adapters.clock import SystemClock
+
+    with recorded_log(db) as log:
+        run_id = find_run(log, run, db)
+        request(log, run_id, ToggleTrace(enabled=not off, at=SystemClock().now()))
+        click.echo(f"run {run_id} is {'not traced any more' if off else 'traced from here on'}", err=True)
 
 
 def _wait(log: "EventLog", run_id: "RunId") -> None:

@@ -1,7 +1,8 @@
 """Why a step stands where it stands: read from the state of its run, and said in words."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Final
 
 import attrs
@@ -17,6 +18,7 @@ from flowcore.run.events import (
     AttemptStopped,
     AttemptSucceeded,
     Event,
+    PauseCause,
     StepImported,
     StepSkipped,
 )
@@ -26,6 +28,13 @@ from flowcore.run.policy import word
 from flowcore.run.state import InstanceState, RunState
 from flowcore.values import Instant
 
+_PLACES: Final[Mapping[PauseCause, str]] = MappingProxyType(
+    {
+        PauseCause.BREAKPOINT_PRE: "at a breakpoint before",
+        PauseCause.BREAKPOINT_POST: "at a breakpoint after",
+        PauseCause.WAIT: "as is asked for by",
+    }
+)
 _MOST: Final = 5
 """How many of many steps are named."""
 
@@ -118,6 +127,9 @@ def _sentences(state: RunState, instance: InstanceState, settled: Event | None) 
             yield from _pending(state, instance)
         case StepStatus.READY:
             yield from _ready(state, instance)
+        case StepStatus.PAUSED:
+            yield "everything it depends on is settled, and the run has paused before it"
+            yield from _run_words(state)
         case StepStatus.RETRYING:
             left = state.step_of(instance).retry.max_attempts - (instance.attempt - instance.lost)
             yield f"attempt {instance.attempt} came to nothing: {instance.error}"
@@ -189,9 +201,16 @@ def _run_words(state: RunState) -> Iterator[str]:
     if state.stop_requested:
         yield f"the run is being stopped: {state.stop_reason}"
     elif state.status is RunStatus.PAUSED:
-        yield "the run is paused: nothing new starts"
+        yield _paused_words(state)
     elif state.halted_by is not None and not state.ended:
         yield f"the run is ending because step '{state.halted_by}' failed"
+
+
+def _paused_words(state: RunState) -> str:
+    if state.paused_at is None:
+        return "the run is paused: nothing new starts"
+    name, cause = state.paused_at
+    return f"the run is paused {_PLACES[cause]} step '{name}': nothing new starts"
 
 
 def _effect_of_failure(state: RunState, instance: InstanceState) -> Iterator[str]:

@@ -11,7 +11,7 @@ from flowcore.batch.machine import BatchStatus
 from flowcore.errors import FencedError, RunOwnedError, VersionConflictError
 from flowcore.ids import BatchId, RunId
 from flowcore.model import Flow
-from flowcore.ports import Append, AppendBatch, BatchPage, EventLog, Owner, Ownership, RecordedBatch, Requests
+from flowcore.ports import Append, AppendBatch, BatchPage, EventLog, Owner, Ownership, Recorded, RecordedBatch, Requests
 from flowcore.run.events import RunCreated
 from flowcore.testing import MemoryEventLog
 from flowcore.values import Instant
@@ -78,6 +78,16 @@ class TestStreams:
         ]
         assert [each.version for each in log.read_batch(B1, after=2)] == [3]
         assert (log.version(B1), log.position()) == (3, 6)
+
+    def test_those_who_follow_see_batches_and_runs_in_one_order(self, log: EventLog) -> None:
+        accept(log)
+        log.append(AppendBatch(B1, 1, [began(1)]))
+        assert list(log.follow(2, 9)) == [
+            Recorded(R2, 3, 1, created(R2)),
+            Recorded(R3, 4, 1, created(R3)),
+            RecordedBatch(B1, 5, 2, began(1)),
+        ]
+        assert list(log.follow(0, 1)) == [RecordedBatch(B1, 1, 1, accepted())]
 
     def test_a_batch_is_no_run_and_a_run_no_batch(self, log: EventLog) -> None:
         accept(log)

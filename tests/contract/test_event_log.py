@@ -27,6 +27,7 @@ FIRST, SECOND, THIRD = RunId(1733524800000), RunId(1733524800001), RunId(1733524
 ADA, BOB = Owner("ada-1", "process 4711 on host", "host", 4711), Owner("bob-1", "process 4712 on host", "host", 4712)
 NOW: Final = Instant(1733524800.5)
 TTL_S: Final = 10.0
+STARTED: Final = RunStarted(at=NOW)
 
 
 def memory(_: Path) -> EventLog:
@@ -139,6 +140,36 @@ class TestReading:
     def test_the_version_of_each_run(self, log: EventLog) -> None:
         log.append(Append(FIRST, 0, started(3)), Append(SECOND, 0, started(1)))
         assert (log.version(FIRST), log.version(SECOND), log.version(THIRD)) == (3, 1, 0)
+
+
+class TestFollowing:
+    """What everybody does, in one order: for those who follow."""
+
+    def test_nothing_yet(self, log: EventLog) -> None:
+        assert list(log.follow(0, 10)) == []
+
+    def test_all_runs_in_the_order_of_positions(self, log: EventLog) -> None:
+        log.append(Append(SECOND, 0, [created(SECOND)]), Append(FIRST, 0, [created(FIRST), STARTED]))
+        log.append(Append(SECOND, 1, [STARTED]))
+        log.append(Append(FIRST, 2, []))
+        expected = [
+            Recorded(SECOND, 1, 1, created(SECOND)),
+            Recorded(FIRST, 2, 1, created(FIRST)),
+            Recorded(FIRST, 3, 2, STARTED),
+            Recorded(SECOND, 4, 2, STARTED),
+        ]
+        assert list(log.follow(0, 10)) == expected
+        # Also from the midst of what was appended together, and no more than was asked for.
+        assert list(log.follow(2, 10)) == expected[2:]
+        assert list(log.follow(0, 2)) == expected[:2]
+        assert list(log.follow(1, 2)) == expected[1:3]
+        assert list(log.follow(4, 10)) == []
+        assert list(log.follow(2**70, 10)) == []
+
+    def test_runs_that_were_deleted_leave_a_gap(self, log: EventLog) -> None:
+        log.append(Append(FIRST, 0, [created(FIRST)]), Append(SECOND, 0, [created(SECOND)]))
+        log.delete_runs(FIRST, now=NOW)
+        assert list(log.follow(0, 10)) == [Recorded(SECOND, 2, 1, created(SECOND))]
 
 
 class TestRuns:

@@ -12,12 +12,8 @@ import pytest
 from typing_extensions import override
 
 from flowcore.errors import EventFormatError, LogError
-from flowcore.ids import InstanceId, RunId, StepName
-from flowcore.model import Flow, Output, Source, Step
-from flowcore.ports import EventLog, Recorded
-from flowcore.run.commands import Command, ReportFailure, ReportSuccess, Settle, StartAttempt, StartRun
-from flowcore.service import RunSession, commit, create_run
-from flowcore.values import Instant, Json
+from flowcore.ids import RunId
+from flowcore.ports import Recorded
 from flowcore.views.follow import catch_up
 from flowcore.views.status import StatusView
 from flowcore_adapters.http.app import create_app, routes
@@ -27,70 +23,17 @@ from flowcore_adapters.http.routing import Route, Scope
 from flowcore_adapters.http.view_cache import PAST_CAPACITY, ViewCache
 from flowcore_adapters.http.view_resource import GONE
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
+from tests.contract.driven_run import RUN, T0, Driven, step
 from tests.contract.wsgi_client import Answer, call
 
 PLENTY_S: Final = 30.0
 """How long a test waits for what must happen: nothing waits this long unless it is broken."""
-T0: Final = 1733524800.0
-RUN: Final = 1733524800000
 JSON_HEADERS: Final = {
     "content-type": "application/json",
     "cache-control": "no-cache",
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
 }
-
-
-def step(name: str, *outputs: str, needs: tuple[str, ...] = ()) -> Step:
-    return Step(
-        name=StepName(name),
-        source="source",
-        depends_on=tuple(StepName(need) for need in needs),
-        outputs=tuple(Output(name=output) for output in outputs),
-    )
-
-
-USERS: Final = (step("fetch_users", "users", "count"), step("process_data", "result", needs=("fetch_users",)))
-
-
-class Driven:
-    """A run that goes on when it is told to; its clock shows a second more with every command."""
-
-    def __init__(self, log: EventLog, *steps: Step) -> None:
-        self._log = log
-        self._clock = itertools.count(1)
-        flow = Flow(sources={"source": Source(type="value")}, steps=steps or USERS)
-        self.run_id = create_run(log, flow, at=Instant(T0))
-        self._session = RunSession(log, self.run_id)
-
-    def now(self) -> Instant:
-        return Instant(T0 + next(self._clock))
-
-    def do(self, command: Command, *, at: Instant) -> int:
-        """Execute *command*, draw all consequences, commit, and return the log's position."""
-        self._session.execute(command)
-        while self._session.execute(Settle(at=at)):
-            pass
-        commit(self._log, [self._session])
-        return self._log.position()
-
-    def start(self) -> int:
-        at = self.now()
-        return self.do(StartRun(at=at), at=at)
-
-    def begin(self, name: str) -> int:
-        at = self.now()
-        return self.do(StartAttempt(instance=InstanceId(name), at=at), at=at)
-
-    def succeed(self, name: str, **outputs: Json) -> int:
-        at = self.now()
-        report = ReportSuccess(instance=InstanceId(name), attempt=1, outputs=outputs, at=at)
-        return self.do(report, at=at)
-
-    def fail(self, name: str, error: str) -> int:
-        at = self.now()
-        report = ReportFailure(instance=InstanceId(name), attempt=1, code="source-failed", error=error, at=at)
-        return self.do(report, at=at)
 
 
 @pytest.fixture
@@ -597,6 +540,18 @@ class TestMethodsAndPaths:
             "/api/runs/{run_id}/events": Scope.READ,
             "/api/runs/{run_id}/explain": Scope.READ,
             "/api/runs/{run_id}/diff/{other}": Scope.READ,
+            "/api/events": Scope.READ,
+            "/socket.io/": Scope.READ,
+            "/api/workflows/execution/status": Scope.READ,
+            "/api/workflows/execution/{execution_id}": Scope.READ,
+            "/api/workflows/execution/{execution_id}/logs": Scope.READ,
+            "/api/workflows/executions/active": Scope.READ,
+            "/api/workflows/execution/stop": Scope.OPERATE,
+            "/api/workflows/execution/stop-all": Scope.OPERATE,
+            "/api/workflows/execution/pause": Scope.OPERATE,
+            "/api/workflows/execution/continue": Scope.OPERATE,
+            "/api/workflows/execution/pause-control": Scope.OPERATE,
+            "/api/workflows/execution/trace-logs": Scope.OPERATE,
         }
         with pytest.raises(TypeError):
             Route("/nothing", object())  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]

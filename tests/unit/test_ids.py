@@ -87,7 +87,7 @@ class Uncancelled:
         return
 
 
-def quiet(message: str) -> None:
+def quiet(message: str, *, stream: str = "source") -> None:
     """Write no log."""
 
 

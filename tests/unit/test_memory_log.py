@@ -32,6 +32,23 @@ class TestEvents:
         assert list(log.read(SECOND, after=1)) == [Recorded(SECOND, 3, 2, STARTED)]
         assert (log.position(), log.version(FIRST), log.version(SECOND)) == (4, 2, 2)
 
+    def test_all_streams_in_the_order_of_positions(self) -> None:
+        log = MemoryEventLog()
+        log.append(Append(FIRST, 0, [CREATED]), Append(SECOND, 0, [CREATED, STARTED]))
+        log.append(Append(FIRST, 1, []))
+        log.append(Append(FIRST, 1, [STARTED]))
+        assert log.follow(0, 9) == [
+            Recorded(FIRST, 1, 1, CREATED),
+            Recorded(SECOND, 2, 1, CREATED),
+            Recorded(SECOND, 3, 2, STARTED),
+            Recorded(FIRST, 4, 2, STARTED),
+        ]
+        assert [each.position for each in log.follow(2, 9)] == [3, 4]
+        assert [each.position for each in log.follow(0, 2)] == [1, 2]
+        assert log.follow(4, 9) == []
+        log.delete_runs(SECOND, now=NOW)
+        assert [each.position for each in log.follow(0, 9)] == [1, 4]
+
     def test_a_conflict_appends_nothing_at_all(self) -> None:
         log = MemoryEventLog()
         log.append(Append(FIRST, 0, [CREATED]))

@@ -33,6 +33,10 @@ def test_a_batch_has_a_stream_of_its_own(log: MemoryEventLog) -> None:
     assert (log.runs(), log.version(BATCH)) == ([OTHER, ITEM], 2)
 
 
+def test_those_who_follow_see_it(log: MemoryEventLog) -> None:
+    assert [type(each).__name__ for each in log.follow(0, 9)] == ["RecordedBatch", "Recorded", "Recorded"]
+
+
 def test_pages(log: MemoryEventLog) -> None:
     later = BatchId(2_000)
     log.append(AppendBatch(later, 0, [accepted(batch_id=later), called_off()]))

@@ -4,9 +4,9 @@ import attrs
 import pytest
 
 from flowcore.errors import CommandRejectedError
-from flowcore.ids import RunId
+from flowcore.ids import InstanceId, RunId
 from flowcore.model import OnError
-from flowcore.run.events import Event, RunPaused, RunStopRequested, SkipCause
+from flowcore.run.events import Event, PauseCause, RunPaused, RunStopRequested, SkipCause, StepPaused
 from flowcore.views.explain import AttemptReport, explain
 from tests.builders import (
     LOST,
@@ -63,6 +63,22 @@ class TestWaiting:
             "everything it depends on is settled; it is ready to have its condition looked at",
             "the run is paused: nothing new starts",
         )
+
+    @pytest.mark.parametrize(
+        ("cause", "place"),
+        [
+            (PauseCause.BREAKPOINT_PRE, "at a breakpoint before"),
+            (PauseCause.BREAKPOINT_POST, "at a breakpoint after"),
+            (PauseCause.WAIT, "as is asked for by"),
+        ],
+    )
+    def test_a_run_that_has_paused_at_a_step(self, cause: PauseCause, place: str) -> None:
+        pause = StepPaused(instance=InstanceId("a"), cause=cause, at=T1)
+        paused = f"the run is paused {place} step 'a': nothing new starts"
+        assert said("b", *begun(step("a"), step("b")), pause)[-1] == paused
+        if cause is not PauseCause.BREAKPOINT_POST:
+            first = "everything it depends on is settled, and the run has paused before it"
+            assert said("a", *begun(step("a")), pause) == (first, paused)
 
     def test_items_wait_for_their_turn(self) -> None:
         run = (*begun(step("f", for_each="x", max_parallel=1)), fanned("f", 1, 2))

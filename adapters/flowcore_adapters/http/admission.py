@@ -9,6 +9,8 @@ import falcon
 
 KEPT_FREE: Final = 4
 """How many threads of a server are never taken by requests that wait for news."""
+FULL: Final = "too many requests are waiting for news; ask without 'wait', or again in a second"
+RETRY_AFTER_S: Final = 1
 
 
 class Admission:
@@ -25,11 +27,21 @@ class Admission:
         Raises:
             HTTPServiceUnavailable: There is none.
         """
-        if not self._places.acquire(blocking=False):
-            raise falcon.HTTPServiceUnavailable(
-                title="too many requests are waiting for news; ask without 'wait', or again in a second", retry_after=1
-            )
+        self.take()
         try:
             yield
         finally:
-            self._places.release()
+            self.give_back()
+
+    def take(self) -> None:
+        """Take a place until `give_back`.
+
+        Raises:
+            HTTPServiceUnavailable: There is none.
+        """
+        if not self._places.acquire(blocking=False):
+            raise falcon.HTTPServiceUnavailable(title=FULL, retry_after=RETRY_AFTER_S)
+
+    def give_back(self) -> None:
+        """Give a place back that was taken."""
+        self._places.release()

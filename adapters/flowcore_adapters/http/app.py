@@ -8,12 +8,16 @@ from flowcore.ports import EventLog
 
 from . import errors
 from .admission import Admission
+from .event_stream import EventStreamResource
+from .execution_routes import execution_routes
 from .guard import Guard, GuardSettings
 from .health import HealthResource
 from .openapi import described
 from .routing import Route, Scope
 from .run_resources import DifferenceResource, EventsResource, ExplainResource
 from .shortcut import Shortcut
+from .socket_io import PATH as SOCKET_IO_PATH
+from .socket_io import Missing, SocketIo
 from .uploads import PATH as UPLOAD_PATH
 from .uploads import UploadResource, Uploads
 from .view_cache import ViewCache
@@ -39,11 +43,16 @@ class _Request(falcon.Request):
 
 
 def routes(
-    log: EventLog, *, threads: int = THREADS, own: OwnRun | None = None, uploads: Uploads | None = None
+    log: EventLog,
+    *,
+    threads: int = THREADS,
+    own: OwnRun | None = None,
+    uploads: Uploads | None = None,
+    admission: Admission | None = None,
 ) -> tuple[Route, ...]:
     """Return everything that can be asked of *log*, and what can be put and fetched when there are *uploads*."""
     cache = ViewCache(log)
-    admission = Admission(threads)
+    admission = Admission(threads) if admission is None else admission
     status = ViewResource(log, cache, admission, "status", empty=b'{"status":"no-runner"}', own=own)
     outputs = ViewResource(log, cache, admission, "outputs", empty=b"{}", own=own)
     return (
@@ -54,6 +63,9 @@ def routes(
         Route("/api/runs/{run_id}/explain", ExplainResource(log), Scope.READ),
         Route("/api/runs/{run_id}/diff/{other}", DifferenceResource(log), Scope.READ),
         *(() if uploads is None else (Route(UPLOAD_PATH, UploadResource(uploads), Scope.SIGNED),)),
+        Route("/api/events", EventStreamResource(log, admission), Scope.READ),
+        Route(SOCKET_IO_PATH, Missing(), Scope.READ),
+        *execution_routes(log, cache=cache, admission=admission, own=own),
     )
 
 
@@ -80,9 +92,11 @@ def create_app(
     application.req_options.keep_blank_qs_values = True
     application.req_options.auto_parse_qs_csv = False
     application.req_options.strip_url_path_trailing_slash = False
-    table = described(routes(log, threads=threads, own=own, uploads=uploads))
+    admission = Admission(threads)
+    table = described(routes(log, threads=threads, own=own, uploads=uploads, admission=admission))
     for route in table:
         application.add_route(route.path, route.resource)
     views = {route.path: route.resource for route in table if isinstance(route.resource, ViewResource)}
     signed = None if uploads is None else uploads.signed
-    return Guard(Shortcut(application, views), guard or GuardSettings(), signed)
+    live = SocketIo(Shortcut(application, views), log, admission)
+    return Guard(live, guard or GuardSettings(), signed)

@@ -24,12 +24,22 @@ _STATUSES: Final = {
 _RequestT = TypeVar("_RequestT", bound=falcon.Request)
 
 
+class RefusedError(Exception):
+    """What a request asks for cannot be done; the answer is ``{"success": false, "message": "..."}``."""
+
+    def __init__(self, status: str, message: str) -> None:
+        """Answer *status* with *message*."""
+        self.status = status
+        super().__init__(message)
+
+
 def install(application: "falcon.App[_RequestT, falcon.Response]") -> None:
     """Have *application* answer every error in one form."""
     application.set_error_serializer(_serialize)
     application.add_error_handler(Exception, _unexpected)
     application.add_error_handler(FlowcoreError, _expected)
     application.add_error_handler(BodyTooLargeError, _too_large)
+    application.add_error_handler(RefusedError, _refused)
 
 
 def error_body(message: str) -> bytes:
@@ -78,6 +88,14 @@ def _too_large(
     _request: falcon.Request, response: falcon.Response, error: BodyTooLargeError, _params: dict[str, object]
 ) -> None:
     _write(response, falcon.HTTP_413, str(error))
+
+
+def _refused(
+    _request: falcon.Request, response: falcon.Response, error: RefusedError, _params: dict[str, object]
+) -> None:
+    response.status = error.status
+    response.content_type = falcon.MEDIA_JSON
+    response.data = json.dumps({"success": False, "message": str(error)}).encode()
 
 
 def _unexpected(

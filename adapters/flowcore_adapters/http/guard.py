@@ -34,6 +34,8 @@ _REMEMBERED: Final = 64
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME_SITE: Final = frozenset({"same-origin", "none"})
 _OPEN_PATH: Final = "/healthz"
+_PACKETS_PATH: Final = "/socket.io/"
+"""Where bodies are packets and no JSON; what a browser sends there from elsewhere has an Origin, which is looked at."""
 _HEADERS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'"),
@@ -216,7 +218,7 @@ class Guard:
         if chunked:
             environ["wsgi.input"] = CountedBody(environ["wsgi.input"], self._settings.max_body)
         kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-        if (chunked or length.strip("0")) and kind != "application/json":
+        if (chunked or length.strip("0")) and kind != "application/json" and environ.get("PATH_INFO") != _PACKETS_PATH:
             raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
 
 

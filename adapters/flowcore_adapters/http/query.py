@@ -30,6 +30,10 @@ class ViewQuery:
     after: int | None = None
     wait_s: float = 0.0
 
+    def of(self, run_id: RunId | None) -> "ViewQuery":
+        """Return the same question about *run_id*: for paths that name the run themselves."""
+        return attrs.evolve(self, run_id=run_id)
+
 
 LATEST: Final = ViewQuery()
 

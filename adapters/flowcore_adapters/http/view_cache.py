@@ -11,9 +11,11 @@ import attrs
 from flowcore.errors import RunNotFoundError
 from flowcore.ids import RunId
 from flowcore.ports import EventLog
+from flowcore.views.executions import ExecutionView
 from flowcore.views.follow import RunView, catch_up
 from flowcore.views.outputs import OutputsView
 from flowcore.views.status import StatusView
+from flowcore.views.trace import LogsView
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -31,7 +33,9 @@ class JsonView(RunView, Protocol):
         ...
 
 
-VIEWS: Final[Mapping[str, Callable[[], JsonView]]] = MappingProxyType({"status": StatusView, "outputs": OutputsView})
+VIEWS: Final[Mapping[str, Callable[[], JsonView]]] = MappingProxyType(
+    {"status": StatusView, "outputs": OutputsView, "execution": ExecutionView, "logs": LogsView}
+)
 """The views by family."""
 
 

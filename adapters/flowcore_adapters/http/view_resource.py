@@ -2,7 +2,7 @@
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import falcon
@@ -63,7 +63,12 @@ class ViewResource:
     )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Answer with the view, or with 304 when the caller has it."""
-        query = read_query(request)
+        self.answer(request, response, read_query(request))
+
+    on_head = on_get
+
+    def answer(self, request: falcon.Request, response: falcon.Response, query: ViewQuery) -> None:
+        """Answer *query* with the view, or with 304 when the caller has it."""
         page = self._page(query) if query.after is None else self._news(request, query, query.after)
         if page is None:
             response.set_header("Cache-Control", "no-cache")
@@ -75,8 +80,6 @@ class ViewResource:
         else:
             response.set_headers(page.headers)
             response.data = page.body
-
-    on_head = on_get
 
     def plain(self, environ: "WSGIEnvironment") -> tuple[str, Headers, bytes] | None:
         """Return status, headers and body of a GET without a query, as `on_get` has them; None when there is no run."""
@@ -134,19 +137,28 @@ class ViewResource:
 
     def _news(self, request: falcon.Request, query: ViewQuery, after: int) -> Page | None:
         """Return the page as soon as it is past *after*, or as it is when the wait is over."""
-        deadline = time.monotonic() + query.wait_s
-        gone = request.env.get(GONE)
-        # Read before the page: what is appended in between ends the wait at once.
-        position = self._log.position()
         page = self._page(query)
         if query.wait_s and (page is None or page.position <= after):
             with self._admission.enter():
-                while (page is None or page.position <= after) and (left_s := deadline - time.monotonic()) > 0:
-                    if gone is not None and gone():
-                        break
-                    position = self._log.wait(position, min(left_s, _LOOK_S))
+                for _ in wait_for(self._log, request.env, query.wait_s):
                     page = self._page(query)
+                    if page is not None and page.position > after:
+                        break
         return page
+
+
+def wait_for(log: EventLog, environ: "WSGIEnvironment", seconds: float) -> Iterator[None]:
+    """Yield whenever there may be news in *log*, for so many *seconds*, and as long as somebody wants the answer.
+
+    The first time comes at once: what was appended since the caller has last looked must not be waited for.
+    """
+    deadline = time.monotonic() + seconds
+    gone = environ.get(GONE)
+    position = log.position()
+    yield
+    while (left_s := deadline - time.monotonic()) > 0 and not (gone is not None and gone()):
+        position = log.wait(position, min(left_s, _LOOK_S))
+        yield
 
 
 def has_etag(environ: "WSGIEnvironment", etag: str) -> bool:

@@ -9,7 +9,17 @@ from flowcore.batch.machine import BatchStatus
 from flowcore.errors import LogError
 from flowcore.ids import BatchId, RunId, StreamId
 from flowcore.memory_log import MemoryEventLog
-from flowcore.ports import AnyAppend, BatchPage, Owner, Ownership, Recorded, RecordedBatch, Requests, Snapshot
+from flowcore.ports import (
+    AnyAppend,
+    AnyRecorded,
+    BatchPage,
+    Owner,
+    Ownership,
+    Recorded,
+    RecordedBatch,
+    Requests,
+    Snapshot,
+)
 from flowcore.values import Instant
 
 
@@ -48,6 +58,12 @@ class SharedMemoryEventLog:
     def read_batch(self, batch_id: BatchId, *, after: int = 0) -> Iterator[RecordedBatch]:
         """Yield the events of *batch_id* above version *after*."""
         return self._log.read_batch(batch_id, after=after)
+
+    def follow(self, after: int, limit: int) -> Sequence[AnyRecorded]:
+        """Return the events past position *after*, at most *limit* of them."""
+        # With the lock: in the midst of an append a later event may be there before an earlier one.
+        with self._lock:
+            return self._log.follow(after, limit)
 
     def version(self, run_id: StreamId) -> int:
         """Return the version of the last event of *run_id*."""

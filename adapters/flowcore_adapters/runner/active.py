@@ -5,6 +5,7 @@ from threading import Event as Flag
 from typing import Final
 
 from flowcore.ids import InstanceId, RunId
+from flowcore.run.commands import ReportLines
 from flowcore.run.state import InstanceState
 from flowcore.service import RunSession
 from flowcore.values import Instant
@@ -12,6 +13,7 @@ from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.registry import Registry
 
 from .context import RunContext
+from .lines import Tracing
 from .perform import Attempt, make_attempt
 from .plan import Planner, StepPlan
 
@@ -28,13 +30,15 @@ class ActiveRun:
         not_before: The moment of the last alarm: it has come, whatever the clock of the day says.
     """
 
-    def __init__(self, session: RunSession, registry: Registry) -> None:
-        """Get ready to drive the run of *session*.
+    def __init__(self, session: RunSession, registry: Registry, tracing: Tracing) -> None:
+        """Get ready to drive the run of *session*, whose lines are kept as *tracing* says.
 
         Raises:
             FlowDocumentError: A secret of its flow is not to be found.
         """
         self.session = session
+        self.tracing = tracing
+        tracing.follow(session.state)
         self.context = RunContext(session.state, registry)
         self.ended = Flag()
         self.alarm: Instant | None = None
@@ -72,6 +76,7 @@ class ActiveRun:
             started + plan.step.timeout_s,
             Cancellation() if blocking else _NEVER,
             context.redactor,
+            self.tracing,
         )
         if blocking:
             self._attempts[instance.id] = attempt
@@ -93,6 +98,18 @@ class ActiveRun:
         """Return whether the log says that *attempt* has started: a request that came first may have prevented it."""
         state = self.session.state
         return attempt.instance in state.in_the_air and state.instances[attempt.instance].attempt == attempt.number
+
+    def report_lines(self, attempt: Attempt, at: Instant) -> bool:
+        """Stage what *attempt*, which is in the air, has written; return whether there was anything."""
+        portions = [] if attempt.lines is None else attempt.lines.take()
+        for first, lines in portions:
+            command = ReportLines(instance=attempt.instance, attempt=attempt.number, first=first, lines=lines, at=at)
+            self.session.execute(command)
+        return bool(portions)
+
+    def talking(self) -> list[Attempt]:
+        """Return the attempts in the air that have written something."""
+        return [attempt for attempt in self._attempts.values() if attempt.lines is not None and attempt.lines.waiting]
 
     def land(self, attempt: Attempt) -> bool:
         """Take *attempt* out of the air; return False when it was not there any more."""

@@ -26,6 +26,7 @@ from flowcore.service import RunSession, load, request
 from flowcore_adapters.registry import Registry
 
 from .active import ActiveRun
+from .lines import Tracing
 from .ownership import claim
 
 _LOG: Final = logging.getLogger("flowcore.run")
@@ -77,10 +78,14 @@ class Batches:
         *,
         size: int,
         start: Callable[[ActiveRun], None],
+        tracing: Callable[[RunId], Tracing],
         left: deque[StreamId],
         over: Callable[[Flag], None],
     ) -> None:
-        """Have runs driven by *start*; what is driven no more goes to *left*, and *over* says so."""
+        """Have runs driven by *start*; what is driven no more goes to *left*, and *over* says so.
+
+        Their lines are kept by what *tracing* gives.
+        """
         self.active: dict[BatchId, ActiveBatch] = {}
         self.size = size
         self.next_look = inf
@@ -89,6 +94,7 @@ class Batches:
         self._clock = clock
         self._owner = owner
         self._start = start
+        self._tracing = tracing
         self._left = left
         self._over = over
         self._queue = BatchQueue()
@@ -213,7 +219,7 @@ class Batches:
             self._stray(batch, item)
             return
         try:
-            run = ActiveRun(RunSession(self._log, run_id, epoch), self._registry)
+            run = ActiveRun(RunSession(self._log, run_id, epoch), self._registry, self._tracing(run_id))
         except FlowcoreError as error:
             self._refuse(batch, item, error)
             return

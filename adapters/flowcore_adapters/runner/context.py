@@ -169,5 +169,5 @@ def _read(source: Source, registry: Registry) -> tuple[Mapping[str, Json], Json]
     return mapping(data), configuration.get("secret")
 
 
-def _ignore(message: str) -> None:
+def _ignore(message: str, *, stream: str = "source") -> None:
     """Take a log line from a source that only reads the environment."""

@@ -96,7 +96,8 @@ class Engine:
         epoch = claim(self._log, run_id, self._owner, self._clock)
         try:
             with uncollected():
-                run = ActiveRun(RunSession(self._log, run_id, epoch), self._registry)
+                session = RunSession(self._log, run_id, epoch)
+                run = ActiveRun(session, self._registry, self._turns.scribe.tracing(run_id))
             # One run alone is never kept waiting by the pool.
             self._pool.size = max(self._pool.size, run.session.state.max_workers)
         except BaseException:

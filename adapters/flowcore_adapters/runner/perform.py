@@ -29,6 +29,7 @@ from flowcore.values import Json
 from flowcore_adapters.cancel import Cancellation
 
 from .context import RunContext
+from .lines import MAKING, TRACE, AttemptLines, Tracing
 from .plan import StepPlan, mapping, steps_used
 
 _LOG: Final = logging.getLogger("flowcore.source")
@@ -50,15 +51,32 @@ class Attempt:
     deadline: float
     cancel: Cancellation
     redactor: Redactor
+    tracing: Tracing
+    lines: AttemptLines | None = None
 
     @property
     def last_moment(self) -> float:
         """When it is given up, on the monotonic clock."""
         return self.deadline + self.plan.source.grace_s
 
-    def log(self, message: str) -> None:
+    def log(self, message: str, *, stream: str = "source") -> None:
         """Write one line of the source's."""
         _LOG.info("%s: %s", self.instance, self.redactor.text(message))
+        if self.tracing.enabled:
+            self.written().write(message, stream)
+
+    def trace(self, message: str) -> None:
+        """Write one line of the engine's, if the run is traced."""
+        if self.tracing.enabled:
+            self.written().write(message, TRACE)
+
+    def written(self) -> AttemptLines:
+        """Return where the lines of a traced attempt wait."""
+        lines = self.lines
+        if lines is None:
+            with MAKING:
+                lines = self.lines = AttemptLines(self.tracing, self.redactor) if self.lines is None else self.lines
+        return lines
 
 
 make_attempt: Final = maker(Attempt)
@@ -66,29 +84,46 @@ make_attempt: Final = maker(Attempt)
 
 def perform(attempt: Attempt, clock: Clock) -> ReportSuccess | ReportFailure:
     """Do the work of *attempt* and return the report. Never raises: whatever goes wrong is the attempt's failure."""
+    began = clock.monotonic() if attempt.tracing.enabled else 0.0
     try:
-        outputs, notes = _outputs(attempt)
+        outputs, notes = _outputs(attempt, clock)
     except (SourceError, ExpressionError) as error:
-        return _failure(attempt, clock, error)
+        failure = _failure(attempt, clock, error)
     except BaseException as error:  # noqa: BLE001 - the outermost edge: what a source raises, `sys.exit()` too, is a fact
-        return _failure(attempt, clock, SourceError(f"{type(error).__name__}: {error}", code="source-fault"))
-    return make_report_success(
-        instance=attempt.instance, attempt=attempt.number, outputs=outputs, notes=notes, at=clock.now()
-    )
+        failure = _failure(attempt, clock, SourceError(f"{type(error).__name__}: {error}", code="source-fault"))
+    else:
+        if began:
+            attempt.trace(f"succeeded after {clock.monotonic() - began:.3f} s")
+        return make_report_success(
+            instance=attempt.instance, attempt=attempt.number, outputs=outputs, notes=notes, at=clock.now()
+        )
+    if began:
+        attempt.trace(f"failed after {clock.monotonic() - began:.3f} s: {failure.error} [{failure.code}]")
+    return failure
 
 
-def _outputs(attempt: Attempt) -> tuple[Mapping[str, Json], tuple[str, ...]]:
+def _outputs(attempt: Attempt, clock: Clock) -> tuple[Mapping[str, Json], tuple[str, ...]]:
     plan, roots = attempt.plan, attempt.roots
     source = plan.source
+    lines = attempt.written() if attempt.tracing.enabled else None
+    if lines is not None:
+        lines.write(_opening(attempt), TRACE)
     payload = None if plan.payload is None else plan.payload.render(roots)
+    if lines is not None and payload is not None:
+        lines.value("input", payload)
     if source.uses_payload:
         roots = {**roots, "input": payload, "json": _parsed(payload)}
+    configuration = source.fixed or mapping(source.configuration.render(roots))
+    called = 0.0
+    if lines is not None:
+        lines.value("configuration", configuration)
+        called = clock.monotonic()
     result = source.adapter.call(
         make_source_call(
             run_id=attempt.run_id,
             instance=attempt.instance,
             attempt=attempt.number,
-            configuration=source.fixed or mapping(source.configuration.render(roots)),
+            configuration=configuration,
             payload=payload,
             deadline=attempt.deadline,
             cancel=attempt.cancel,
@@ -96,6 +131,10 @@ def _outputs(attempt: Attempt) -> tuple[Mapping[str, Json], tuple[str, ...]]:
             redact=attempt.redactor.text,
         )
     )
+    if lines is not None:
+        lines.write(f"the source answered after {clock.monotonic() - called:.3f} s", TRACE)
+        if result.meta:
+            lines.value("about the answer", result.meta)
     if not plan.outputs:
         # Nothing of the data is kept, so nothing of it needs to be fit for the log.
         return {}, _told(result.notes, attempt.redactor) if result.notes else ()
@@ -108,7 +147,16 @@ def _outputs(attempt: Attempt) -> tuple[Mapping[str, Json], tuple[str, ...]]:
             value, more = clean(value)
             notes = (*notes, *more)
         outputs[output.name] = attempt.redactor.hide(value) if attempt.redactor else value
+        if lines is not None:
+            lines.value(f"output {output.name}", value)
     return outputs, (*_told(result.notes, attempt.redactor), *dict.fromkeys(notes))
+
+
+def _opening(attempt: Attempt) -> str:
+    """Return the first line of a traced attempt."""
+    plan = attempt.plan
+    of = f" of {plan.step.retry.max_attempts}" if plan.step.retry.max_attempts > 1 else ""
+    return f"attempt {attempt.number}{of} with source '{plan.step.source}' ({plan.source.adapter.type.name})"
 
 
 def _told(notes: tuple[str, ...], redactor: Redactor) -> tuple[str, ...]:

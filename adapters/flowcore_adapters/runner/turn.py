@@ -28,8 +28,10 @@ from flowcore_adapters.registry import Registry
 
 from .active import ActiveRun
 from .batches import DEFAULT_WORKERS, Batches
+from .lines import decision
 from .perform import Attempt, look_at_guard, look_at_loop, perform
 from .pool import WorkerPool
+from .scribe import Scribe
 from .telling import Teller
 
 GRACE_S: Final = 3.0
@@ -78,6 +80,7 @@ class Turns:
         self._pool = pool
         self._rouse = rouse
         self._teller = teller
+        self.scribe = Scribe(clock, rouse)
         self.batches = Batches(
             log,
             registry,
@@ -85,6 +88,7 @@ class Turns:
             owner,
             size=batch_workers,
             start=self._start_item,
+            tracing=self.scribe.tracing,
             left=self.left,
             over=teller.over,
         )
@@ -106,8 +110,17 @@ class Turns:
             # An attempt that was given up has left the air: its place is free already, its report comes too late.
             elif run.land(attempt):
                 self._pool.finished()
-                run.session.execute(command)
+                self._report(run, attempt, command)
                 self.touched[attempt.run_id] = run
+
+    def _report(self, run: ActiveRun, attempt: Attempt, command: ReportSuccess | ReportFailure) -> None:
+        """Take in what *attempt* has written and come to."""
+        session = run.session
+        if run.tracing.enabled and isinstance(command, ReportFailure):
+            attempt.trace(decision(command, session.state))
+        if attempt.lines is not None:
+            run.report_lines(attempt, command.at)
+        session.execute(command)
 
     def _take_late(self, attempt: Attempt, command: ReportSuccess | ReportFailure) -> None:
         """Have it recorded that somebody else's run was reported on from here."""
@@ -165,9 +178,11 @@ class Turns:
         batches = self.batches if self.batches.active else None
         if batches is not None:
             batches.advance()
+        self.scribe.take(self.runs, self.touched)
         busy = tuple(self.touched.values())
         self.touched.clear()
         for run in busy:
+            run.tracing.follow(run.session.state)
             self._advance(run)
             self._set_alarm(run)
         beside = () if batches is None else batches.staged()
@@ -189,6 +204,7 @@ class Turns:
         self.next_moment = min(self._next_look, self.batches.next_look)
         if self._alarms:
             self.next_moment = min(self.next_moment, self._alarms[0][0])
+        self.next_moment = min(self.next_moment, self.scribe.next_moment)
         self._rouse(0.0 if self.restless else self.next_moment)
 
     def _hear(self, run: ActiveRun, events: Sequence[Event]) -> None:
@@ -269,7 +285,7 @@ class Turns:
                 else:
                     moved += self._do(run, effect)
             for attempt in run.take_inline():
-                session.execute(perform(attempt, self._clock))
+                self._report(run, attempt, perform(attempt, self._clock))
             if not moved:
                 return
             begun += moved
@@ -354,14 +370,13 @@ class Turns:
         run.land(attempt)
         self._pool.lose()
         after = f"timeout after {attempt.plan.step.timeout_s:g} s"
-        run.session.execute(
-            ReportFailure(
-                instance=attempt.instance,
-                attempt=attempt.number,
-                code="timeout",
-                error=f"{after}; the source did not end and was given up",
-                at=self._clock.now(),
-                stopped=run.session.state.stop_requested,
-            )
+        failure = ReportFailure(
+            instance=attempt.instance,
+            attempt=attempt.number,
+            code="timeout",
+            error=f"{after}; the source did not end and was given up",
+            at=self._clock.now(),
+            stopped=run.session.state.stop_requested,
         )
+        self._report(run, attempt, failure)
         self.touched[run.run_id] = run

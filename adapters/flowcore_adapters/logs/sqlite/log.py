@@ -8,13 +8,36 @@ from typing import Final
 from flowcore.batch.machine import BatchStatus
 from flowcore.errors import EventFormatError, LogError, RunNotFoundError
 from flowcore.ids import BatchId, RunId, StreamId
-from flowcore.ports import AnyAppend, BatchPage, Owner, Ownership, Recorded, RecordedBatch, Requests, Snapshot
+from flowcore.ports import (
+    AnyAppend,
+    AnyRecorded,
+    BatchPage,
+    Owner,
+    Ownership,
+    Recorded,
+    RecordedBatch,
+    Requests,
+    Snapshot,
+)
 from flowcore.values import Instant
 
 from . import batches, owners, runs, snapshots
 from .file import prepare
 from .reading import POSITION, Readers
-from .rows import MAX_INTEGER, READ, READ_BATCH, Stored, in_use, payloads, recorded, recorded_batch, storable
+from .rows import (
+    FOLLOW,
+    MAX_INTEGER,
+    READ,
+    READ_BATCH,
+    Followed,
+    Stored,
+    followed,
+    in_use,
+    payloads,
+    recorded,
+    recorded_batch,
+    storable,
+)
 from .turn import Turn
 from .values import LargeValues
 from .watching import Watcher
@@ -101,6 +124,19 @@ class SqliteEventLog:
                     raise EventFormatError(f"run {stream}: event {after} is missing before position {position}")
                 yield row
             more = len(rows) == _CHUNK
+
+    def follow(self, after: int, limit: int) -> Sequence[AnyRecorded]:
+        """Return the events past position *after*, of runs and batches alike (see `EventLog.follow`).
+
+        Raises:
+            EventFormatError: One of them is broken, or of a newer version of flowcore.
+            LogError: The file cannot be read.
+        """
+        if not storable(after):
+            return []
+        with self._readers.lend() as cursor:
+            rows: list[Followed] = cursor.execute(FOLLOW, (after, min(limit, MAX_INTEGER))).fetchall()
+        return [followed(row, self._values) for row in rows]
 
     def version(self, run_id: StreamId) -> int:
         """Return the version of the last event of *run_id*."""

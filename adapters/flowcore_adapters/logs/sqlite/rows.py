@@ -8,7 +8,7 @@ from flowcore.codec import BATCH_CODEC, CODEC, Codec, Encoded
 from flowcore.errors import EventFormatError, LogError
 from flowcore.ids import BatchId, RunId, StreamId
 from flowcore.json_text import from_json, to_json
-from flowcore.ports import AnyAppend, AppendBatch, Recorded, RecordedBatch
+from flowcore.ports import AnyAppend, AnyRecorded, AppendBatch, Recorded, RecordedBatch
 from flowcore.run.events import Event
 from flowcore.values import Instant
 
@@ -30,6 +30,12 @@ READ: Final = _READ.format("NOT")
 """The events of a run, nothing for a batch."""
 READ_BATCH: Final = _READ.format("")
 """The events of a batch, nothing for a run."""
+FOLLOW: Final = (
+    "SELECT position, version, type, schema, CAST(data AS BLOB), epoch, large, run_id,"
+    " EXISTS (SELECT 1 FROM runs WHERE runs.run_id = events.run_id AND batch IS NOT NULL)"
+    " FROM events WHERE position > ? ORDER BY position LIMIT ?"
+)
+"""The events of all streams, and whether each is of a batch."""
 INSERT: Final = (
     "INSERT INTO events (position, run_id, version, epoch, at, type, schema, data, large)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -38,6 +44,8 @@ _LARGE: Final = "SELECT large FROM events WHERE large IS NOT NULL"
 
 Stored: TypeAlias = tuple[int, int, str, int, bytes, int, str | None]
 """A row that `READ` gives."""
+Followed: TypeAlias = tuple[int, int, str, int, bytes, int, str | None, int, bool]
+"""A row that `FOLLOW` gives."""
 Payload: TypeAlias = tuple[float, str, int, str, str | None]
 """What is stored of an event, apart from where: at, type, schema, data, references to large values."""
 Row: TypeAlias = tuple[int, StreamId, int, int, float, str, int, str, str | None]
@@ -95,6 +103,13 @@ def _event(codec: Codec[E], stream: StreamId, stored: Stored, values: LargeValue
         return codec.decode(type_, schema, data if large is None else restore(data, large, values))
     except ValueError as error:
         raise EventFormatError(f"run {stream}, position {position}: {error}") from error
+
+
+def followed(row: Followed, values: LargeValues) -> AnyRecorded:
+    """Return the event of a run or a batch that stands in a row that `FOLLOW` gave (see `recorded`)."""
+    if row[8]:
+        return recorded_batch(BatchId(row[7]), row[:7], values)
+    return recorded(RunId(row[7]), row[:7], values)
 
 
 def in_use(cursor: sqlite3.Cursor) -> set[str]:

@@ -1,0 +1,128 @@
+"""`GET /api/workflows/execution/...` and `/executions/active`: runs as the executions family shows them."""
+
+from typing import Final
+
+import falcon
+
+from flowcore.errors import RunNotFoundError
+from flowcore.ids import RunId, parse_run_id
+from flowcore.ports import EventLog
+from flowcore.views.executions import active_list, encode
+
+from .active_runs import ActiveRuns
+from .admission import Admission
+from .execution_operations import ACTIVE, BUSY, LOGS, VIEW_ANSWERS, VIEW_QUERY
+from .operations import UNCHANGED, Parameter, operation
+from .query import read_query
+from .view_resource import ViewResource, has_etag, wait_for
+
+UNKNOWN: Final = "Execution not found"
+
+
+class ExecutionResource:
+    """`GET /api/workflows/execution/{executionId}`."""
+
+    def __init__(self, view: ViewResource) -> None:
+        """Show runs through *view*."""
+        self._view = view
+
+    @operation("The status of a run", query=VIEW_QUERY, answers=VIEW_ANSWERS)
+    def on_get(self, request: falcon.Request, response: falcon.Response, execution_id: str) -> None:
+        """Answer with the status of one run."""
+        show(self._view, request, response, execution_id)
+
+    on_head = on_get
+
+
+class ExecutionLogsResource:
+    """`GET /api/workflows/execution/{executionId}/logs`: what its steps wrote while it was traced."""
+
+    def __init__(self, view: ViewResource) -> None:
+        """Show the lines of runs through *view*."""
+        self._view = view
+
+    @operation("The lines that the steps of a run wrote", query=VIEW_QUERY, answers={**VIEW_ANSWERS, 200: LOGS})
+    def on_get(self, request: falcon.Request, response: falcon.Response, execution_id: str) -> None:
+        """Answer with the newest lines of one run."""
+        show(self._view, request, response, execution_id)
+
+    on_head = on_get
+
+
+class ExecutionStatusResource:
+    """`GET /api/workflows/execution/status[?executionId=]`: of the most recent run without an id."""
+
+    def __init__(self, view: ViewResource) -> None:
+        """Show runs through *view*."""
+        self._view = view
+
+    @operation(
+        "The status of a run, or of the most recent one",
+        query=(Parameter("executionId", "The run, in any spelling.", {"type": "string"}), *VIEW_QUERY),
+        answers=VIEW_ANSWERS,
+    )
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Answer with the status of one run."""
+        show(self._view, request, response, request.get_param("executionId") or None)
+
+    on_head = on_get
+
+
+def show(view: ViewResource, request: falcon.Request, response: falcon.Response, execution_id: str | None) -> None:
+    """Answer with what *view* shows of a run, in any spelling of its id; None is the most recent one.
+
+    Raises:
+        HTTPNotFound: There is no such run.
+    """
+    query = read_query(request)
+    run_id = None if execution_id is None else known(execution_id)
+    try:
+        view.answer(request, response, query.of(run_id))
+    except RunNotFoundError as error:
+        raise falcon.HTTPNotFound(title=UNKNOWN) from error
+
+
+def known(execution_id: str) -> RunId:
+    """Return the run that *execution_id* spells.
+
+    Raises:
+        HTTPNotFound: It spells none.
+    """
+    run_id = parse_run_id(execution_id)
+    if run_id is None:
+        raise falcon.HTTPNotFound(title=UNKNOWN)
+    return run_id
+
+
+class ActiveResource:
+    """`GET /api/workflows/executions/active`: everything that is queued, running or paused."""
+
+    def __init__(self, log: EventLog, active: ActiveRuns, admission: Admission) -> None:
+        """Show the *active* runs of *log*."""
+        self._log = log
+        self._active = active
+        self._admission = admission
+
+    @operation("The runs that have not ended", query=VIEW_QUERY, answers={200: ACTIVE, 304: UNCHANGED, 503: BUSY})
+    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Answer with the list, or with 304 when the caller has it."""
+        query = read_query(request)
+        if query.at is not None:
+            position, found = query.at, self._active.past(query.at)
+        else:
+            position, found = self._active.documents()
+            if query.after is not None and query.wait_s and position <= query.after:
+                with self._admission.enter():
+                    for _ in wait_for(self._log, request.env, query.wait_s):
+                        position, found = self._active.documents()
+                        if position > query.after:
+                            break
+        etag = f'"{position}"'
+        response.set_headers([("Cache-Control", "no-cache"), ("ETag", etag)])
+        if (query.after is not None and position <= query.after) or has_etag(request.env, etag):
+            response.status = falcon.HTTP_304
+            return
+        response.content_type = falcon.MEDIA_JSON
+        response.data = encode(active_list(found))
+
+    on_head = on_get
