@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from flowcore.ids import RunId
+from flowcore.batch.events import BatchSource
+from flowcore.batch_service import NewBatch, NewItem, create_batch, stop_batch
+from flowcore.ids import BatchId, RunId
 from flowcore.model import Breakpoints, Flow, Moment, Source, Step
 from flowcore.ports import EventLog
 from flowcore.run.commands import ContinueRun, PauseRun
@@ -597,3 +599,71 @@ class TestDriven:
         assert (found["currentNodeId"], found["pausedNodeId"]) == ("navigate-1", "click-2")
         request(log, run_id, ContinueRun(at=SystemClock().now()))
         assert get(log, "/status").document["pausedNodeId"] is None
+
+
+class TestBatches:
+    """Batches, as far as the endpoints of single runs go."""
+
+    def accept(self, log: SharedMemoryEventLog, count: int = 3) -> BatchId:
+        flow = Flow(sources={"source": Source(type="wait", configuration={"seconds": 60})}, steps=NAVIGATE)
+        items = [NewItem(name=f"workflow{number}.json", flow=flow) for number in range(1, count + 1)]
+        return create_batch(log, NewBatch(source=BatchSource.WORKFLOWS, items=items, workers=2), at=Instant(T0))
+
+    def test_an_item_is_queued_and_has_an_id_of_its_own(self, log: SharedMemoryEventLog) -> None:
+        batch = self.accept(log)
+        expected = {
+            "executionId": f"exec-{batch}-2",
+            "status": "queued",
+            "pausedNodeId": None,
+            "pauseReason": None,
+        }
+        for spelling in (f"exec-{batch}-2", str(batch + 2), f"exec-{batch + 2}", f"run_{batch + 2}"):
+            assert said(get(log, f"/{spelling}")) == (200, expected)
+            assert said(get(log, f"/status?executionId={spelling}")) == (200, expected)
+        assert said(get(log, f"/exec-{batch}-4"))[0] == 404
+        assert said(get(log, f"/{batch}"))[0] == 404
+        assert said(post(log, "/stop", f'{{"executionId": "{batch}"}}'))[0] == 404
+        # An item is the most recent execution too.
+        assert get(log, "/status").document["executionId"] == f"exec-{batch}-3"
+
+    def test_that_a_run_follows_a_batch_makes_it_no_item(self, log: SharedMemoryEventLog) -> None:
+        batch = self.accept(log, count=1)
+        run = create_run(log, Flow(), at=Instant(T0))
+        assert run == batch + 2
+        assert said(get(log, f"/exec-{batch}-2")) == (404, {"error": "Execution not found"})
+
+    def test_a_queued_item_is_cancelled(self, log: SharedMemoryEventLog) -> None:
+        batch = self.accept(log)
+        found = post(log, "/stop", f'{{"executionId": "exec-{batch}-2"}}').document
+        assert (found["executionId"], found["wasRunning"], found["wasQueued"]) == (f"exec-{batch}-2", False, True)
+        assert [each["executionId"] for each in get(log, "s/active").document["executions"]] == [
+            f"exec-{batch}-1",
+            f"exec-{batch}-3",
+        ]
+
+    def test_stop_all_counts_each_once(self, log: SharedMemoryEventLog) -> None:
+        """Section 9, 13: `batches` are ids, and only of those that were stopped."""
+        engine = Engine(log, load_registry(), SystemClock())
+        engine.start()
+        over, batch = self.accept(log, count=1), self.accept(log, count=5)
+        stop_batch(log, over, at=Instant(T0))
+        engine.adopt_batch(batch)
+        position = 0
+        while sum(bool(load(log, RunId(batch + number)).in_the_air) for number in range(1, 6)) < 2:
+            position = log.wait(position, PLENTY_S)
+        Driven(log, step("single"))
+        assert said(post(log, "/stop-all")) == (
+            200,
+            {
+                "success": True,
+                "message": "All executions stopped",
+                "totalBatches": 1,
+                "totalStopped": 6,
+                "runningStopped": 2,
+                "queuedCancelled": 4,
+                "batches": [f"batch-{batch}"],
+            },
+        )
+        assert get(log, "s/active").document["totalActive"] == 0
+        assert post(log, "/stop-all").document["totalStopped"] == 0
+        engine.close(stop=True)

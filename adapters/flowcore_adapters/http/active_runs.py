@@ -1,12 +1,12 @@
 """The runs that have not ended, kept up from the log when somebody asks."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from threading import Lock
 from typing import Final
 
 from flowcore.errors import EventFormatError
-from flowcore.ids import RunId
+from flowcore.ids import BatchId, RunId
 from flowcore.ports import EventLog
 from flowcore.run.events import RunFailed, RunStopped, RunSucceeded
 from flowcore.run.machine import RunStatus
@@ -41,11 +41,11 @@ class ActiveRuns:
             self._look()
             return self._position, [self._views[run_id].active() for run_id in sorted(self._views)]
 
-    def ids(self) -> Sequence[RunId]:
-        """Return the active runs in the order of their start."""
+    def batches(self) -> dict[RunId, BatchId | None]:
+        """Return the active runs in the order of their start, each with the batch that it is an item of, or None."""
         with self._lock:
             self._look()
-            return sorted(self._views)
+            return {run_id: self._views[run_id].batch for run_id in sorted(self._views)}
 
     def newest_paused(self) -> RunId | None:
         """Return the most recent run that is paused, or None."""

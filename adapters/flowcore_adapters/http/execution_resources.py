@@ -4,8 +4,8 @@ from typing import Final
 
 import falcon
 
+from flowcore.batch_service import find_run
 from flowcore.errors import RunNotFoundError
-from flowcore.ids import RunId, parse_run_id
 from flowcore.ports import EventLog
 from flowcore.views.executions import active_list, encode
 
@@ -22,14 +22,15 @@ UNKNOWN: Final = "Execution not found"
 class ExecutionResource:
     """`GET /api/workflows/execution/{executionId}`."""
 
-    def __init__(self, view: ViewResource) -> None:
-        """Show runs through *view*."""
+    def __init__(self, log: EventLog, view: ViewResource) -> None:
+        """Show runs of *log* through *view*."""
+        self._log = log
         self._view = view
 
     @operation("The status of a run", query=VIEW_QUERY, answers=VIEW_ANSWERS)
     def on_get(self, request: falcon.Request, response: falcon.Response, execution_id: str) -> None:
         """Answer with the status of one run."""
-        show(self._view, request, response, execution_id)
+        show(self._log, self._view, request, response, execution_id)
 
     on_head = on_get
 
@@ -37,14 +38,15 @@ class ExecutionResource:
 class ExecutionLogsResource:
     """`GET /api/workflows/execution/{executionId}/logs`: what its steps wrote while it was traced."""
 
-    def __init__(self, view: ViewResource) -> None:
-        """Show the lines of runs through *view*."""
+    def __init__(self, log: EventLog, view: ViewResource) -> None:
+        """Show the lines of runs of *log* through *view*."""
+        self._log = log
         self._view = view
 
     @operation("The lines that the steps of a run wrote", query=VIEW_QUERY, answers={**VIEW_ANSWERS, 200: LOGS})
     def on_get(self, request: falcon.Request, response: falcon.Response, execution_id: str) -> None:
         """Answer with the newest lines of one run."""
-        show(self._view, request, response, execution_id)
+        show(self._log, self._view, request, response, execution_id)
 
     on_head = on_get
 
@@ -52,8 +54,9 @@ class ExecutionLogsResource:
 class ExecutionStatusResource:
     """`GET /api/workflows/execution/status[?executionId=]`: of the most recent run without an id."""
 
-    def __init__(self, view: ViewResource) -> None:
-        """Show runs through *view*."""
+    def __init__(self, log: EventLog, view: ViewResource) -> None:
+        """Show runs of *log* through *view*."""
+        self._log = log
         self._view = view
 
     @operation(
@@ -63,35 +66,29 @@ class ExecutionStatusResource:
     )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Answer with the status of one run."""
-        show(self._view, request, response, request.get_param("executionId") or None)
+        show(self._log, self._view, request, response, request.get_param("executionId") or None)
 
     on_head = on_get
 
 
-def show(view: ViewResource, request: falcon.Request, response: falcon.Response, execution_id: str | None) -> None:
+def show(
+    log: EventLog,
+    view: ViewResource,
+    request: falcon.Request,
+    response: falcon.Response,
+    execution_id: str | None,
+) -> None:
     """Answer with what *view* shows of a run, in any spelling of its id; None is the most recent one.
 
     Raises:
         HTTPNotFound: There is no such run.
     """
     query = read_query(request)
-    run_id = None if execution_id is None else known(execution_id)
     try:
+        run_id = None if execution_id is None else find_run(log, execution_id)
         view.answer(request, response, query.of(run_id))
     except RunNotFoundError as error:
         raise falcon.HTTPNotFound(title=UNKNOWN) from error
-
-
-def known(execution_id: str) -> RunId:
-    """Return the run that *execution_id* spells.
-
-    Raises:
-        HTTPNotFound: It spells none.
-    """
-    run_id = parse_run_id(execution_id)
-    if run_id is None:
-        raise falcon.HTTPNotFound(title=UNKNOWN)
-    return run_id
 
 
 class ActiveResource:

@@ -1,5 +1,7 @@
 """The paths of the executions family that are about single runs."""
 
+from collections.abc import Callable
+
 from flowcore.ids import RunId
 from flowcore.ports import Clock, EventLog
 from flowcore_adapters.clock import SystemClock
@@ -28,17 +30,18 @@ def execution_routes(
     admission: Admission,
     own: OwnRun | None = None,
     clock: Clock | None = None,
+    drive: Callable[[RunId], None] | None = None,
 ) -> tuple[Route, ...]:
-    """Return what can be asked about the runs of *log*, and asked of them."""
+    """Return what can be asked about the runs of *log*, and asked of them; *drive* sees that a run is driven."""
     view = ViewResource(log, cache, admission, "execution", empty=b'{"executionId":"","status":"idle"}', own=own)
     lines = ViewResource(log, cache, admission, "logs", empty=b"{}", own=own)
     active = ActiveRuns(log)
-    steering = Steering(log, active, SystemClock() if clock is None else clock, own, _drive_nothing, tuple)
+    steering = Steering(log, active, SystemClock() if clock is None else clock, own, drive or _drive_nothing)
     base = "/api/workflows/execution"
     return (
-        Route(f"{base}/status", ExecutionStatusResource(view), Scope.READ),
-        Route(f"{base}/{{execution_id}}", ExecutionResource(view), Scope.READ),
-        Route(f"{base}/{{execution_id}}/logs", ExecutionLogsResource(lines), Scope.READ),
+        Route(f"{base}/status", ExecutionStatusResource(log, view), Scope.READ),
+        Route(f"{base}/{{execution_id}}", ExecutionResource(log, view), Scope.READ),
+        Route(f"{base}/{{execution_id}}/logs", ExecutionLogsResource(log, lines), Scope.READ),
         Route(f"{base}s/active", ActiveResource(log, active, admission), Scope.READ),
         Route(f"{base}/stop", StopResource(steering), Scope.OPERATE),
         Route(f"{base}/stop-all", StopAllResource(steering), Scope.OPERATE),

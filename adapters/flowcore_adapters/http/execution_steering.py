@@ -4,21 +4,22 @@ Each leaves a request in the log for whoever drives the run, in this process or 
 the run (`flowcore.run.decide`); here is only how that is asked and told.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import attrs
 import falcon
 
+from flowcore.batch_service import batch_of, find_run, stop_batch, unfinished_batches
 from flowcore.errors import CommandRejectedError, RunNotFoundError
-from flowcore.ids import RunId, parse_run_id
+from flowcore.ids import RunId
 from flowcore.ports import Clock, EventLog
 from flowcore.run.commands import Command, ContinueRun, PauseRun, SkipPaused, ToggleTrace
 from flowcore.run.machine import RunStatus
 from flowcore.service import load, request
 from flowcore.values import Instant, Json
-from flowcore.views.executions import execution_id
+from flowcore.views.executions import batch_id, execution_id
 from flowcore_adapters.steering import stop_run, stop_runs
 
 from .active_runs import ActiveRuns
@@ -35,21 +36,11 @@ _UNKNOWN: Final = "Execution not found"
 
 
 @attrs.frozen
-class StoppedBatch:
-    """A batch that was stopped: its id as the family spells it, and what of it was running and queued."""
-
-    batch_id: str
-    running: int
-    queued: int
-
-
-@attrs.frozen
 class Steering:
     """What these endpoints have in common.
 
     Attributes:
         drive: Has a run driven from here when nobody drives it; does nothing where no runs are driven.
-        stop_batches: Stops every batch that is not over.
     """
 
     log: EventLog
@@ -57,7 +48,6 @@ class Steering:
     clock: Clock
     own: OwnRun | None
     drive: Callable[[RunId], None]
-    stop_batches: Callable[[], Sequence[StoppedBatch]]
 
     def named(self, body: Mapping[str, Json], unknown: str = _UNKNOWN) -> RunId | None:
         """Return the run that *body* names; None when it names none.
@@ -71,8 +61,12 @@ class Steering:
             return None
         if not isinstance(given, str):
             raise RefusedError(falcon.HTTP_400, "'executionId' must be text")
-        run_id = parse_run_id(given)
-        if run_id is None or not self.log.version(run_id):
+        try:
+            run_id = find_run(self.log, given)
+        except RunNotFoundError as error:
+            raise RefusedError(falcon.HTTP_404, unknown.format(given[:200])) from error
+        if next(self.log.read(run_id), None) is None:
+            # A batch has a version too.
             raise RefusedError(falcon.HTTP_404, unknown.format(given[:200]))
         return run_id
 
@@ -133,7 +127,7 @@ class StopResource:
         response.media = {
             "success": True,
             "message": "Execution stopped",
-            "executionId": execution_id(run_id),
+            "executionId": execution_id(run_id, batch_of(steering.log, run_id)),
             "wasRunning": stopped.was_running,
             "wasQueued": stopped.was_queued,
         }
@@ -150,11 +144,18 @@ class StopAllResource:
     def on_post(self, _request: falcon.Request, response: falcon.Response) -> None:
         """Stop everything that is active, and answer when it has ended, or after a while."""
         steering = self._steering
+        now = steering.clock.now()
         # Batches first: what they have in their queues would start otherwise.
-        batches = steering.stop_batches()
-        stopped = stop_runs(steering.log, steering.active.ids(), steering.clock, reason=_REASON).values()
-        running = sum(batch.running for batch in batches) + sum(each.was_running for each in stopped)
-        queued = sum(batch.queued for batch in batches) + sum(each.was_queued for each in stopped)
+        batches = {
+            batch_id: stop_batch(steering.log, batch_id, at=now, reason=_REASON)
+            for batch_id in unfinished_batches(steering.log)
+        }
+        active = steering.active.batches()
+        found = stop_runs(steering.log, list(active), steering.clock, reason=_REASON)
+        # Items have been counted with their batch: here their ends are only waited for.
+        single = [stopped for run_id, stopped in found.items() if active[run_id] not in batches]
+        running = sum(batch.running for batch in batches.values()) + sum(each.was_running for each in single)
+        queued = sum(batch.queued for batch in batches.values()) + sum(each.was_queued for each in single)
         response.media = {
             "success": True,
             "message": "All executions stopped",
@@ -162,7 +163,7 @@ class StopAllResource:
             "totalStopped": running + queued,
             "runningStopped": running,
             "queuedCancelled": queued,
-            "batches": [batch.batch_id for batch in batches],
+            "batches": [batch_id(batch) for batch in batches],
         }
 
 

@@ -8,9 +8,10 @@ from typing import Final
 import attrs
 
 from flowcore.errors import EventFormatError
-from flowcore.ids import RunId
+from flowcore.ids import BatchId, RunId, StreamId
 from flowcore.ports import AnyRecorded, EventLog, Recorded, RecordedBatch
 from flowcore.views.live import LiveRun, WireEvent
+from flowcore.views.live_batches import LiveBatch
 
 _LOG: Final = logging.getLogger("flowcore.http")
 _CHUNK: Final = 256
@@ -38,7 +39,8 @@ class LiveFeed:
         self._log = log
         self._only = run_id
         self._runs: dict[RunId, LiveRun] = {}
-        self._broken: set[RunId] = set()
+        self._batches: dict[BatchId, LiveBatch] = {}
+        self._broken: set[StreamId] = set()
 
     def take(self) -> list[Emission]:
         """Return what is new, at most some hundred events; none when nothing is. Costs what is new."""
@@ -49,15 +51,14 @@ class LiveFeed:
         for recorded in self._next():
             count += 1
             self.position = recorded.position
-            if isinstance(recorded, RecordedBatch):
-                continue
-            if recorded.run_id in self._broken or (self._only is not None and recorded.run_id != self._only):
+            stream = recorded.batch_id if isinstance(recorded, RecordedBatch) else recorded.run_id
+            if stream in self._broken or (self._only is not None and stream != self._only):
                 continue
             try:
-                events = self._run(recorded).evolve(recorded)
+                events = self._events(recorded)
             except EventFormatError as error:
-                _LOG.warning("the events of run %s cannot be told: %s", recorded.run_id, error)
-                self._broken.add(recorded.run_id)
+                _LOG.warning("what happens in %s cannot be told: %s", stream, error)
+                self._broken.add(stream)
                 continue
             if events:
                 found.append(Emission(recorded.position, events))
@@ -82,6 +83,21 @@ class LiveFeed:
                 _LOG.warning("an event after position %s cannot be told: %s", self.position, error)
                 self.position += 1
 
+    def _events(self, recorded: AnyRecorded) -> tuple[WireEvent, ...]:
+        if isinstance(recorded, RecordedBatch):
+            return self._batch(recorded).evolve(recorded)
+        return self._run(recorded).evolve(recorded)
+
+    def _batch(self, recorded: RecordedBatch) -> LiveBatch:
+        """Return the fold of a batch as it was just before *recorded*."""
+        batch = self._batches.get(recorded.batch_id)
+        if batch is None:
+            batch = self._batches[recorded.batch_id] = LiveBatch()
+            earlier = self._log.read_batch(recorded.batch_id)
+            for each in takewhile(lambda each: each.version < recorded.version, earlier):
+                batch.evolve(each)
+        return batch
+
     def _run(self, recorded: Recorded) -> LiveRun:
         """Return the fold of a run as it was just before *recorded*."""
         run = self._runs.get(recorded.run_id)
@@ -93,6 +109,8 @@ class LiveFeed:
         return run
 
     def _forget(self) -> None:
-        """Let go of the runs that are over."""
+        """Let go of what is over."""
         for run_id in [run_id for run_id, run in self._runs.items() if run.ended]:
             del self._runs[run_id]
+        for batch_id in [batch_id for batch_id, batch in self._batches.items() if batch.ended]:
+            del self._batches[batch_id]

@@ -151,6 +151,13 @@ class ViewCache:
 
 
 def _page(run_id: RunId, view: JsonView) -> Page:
+    """Return what *view* looks like now.
+
+    Raises:
+        RunNotFoundError: It has seen nothing: what has that id is a batch.
+    """
+    if not view.version:
+        raise RunNotFoundError(f"there is no run {run_id}")
     etag, body = f'"{view.position}"', view.encode()
     # RFC 9110, section 15.4.5: a 304 brings these, and nothing that only describes what is not sent.
     validators = (("Cache-Control", "no-cache"), ("ETag", etag))
