@@ -53,10 +53,10 @@ def test_it_shows_what_it_has_always_shown(home: Path, name: str) -> None:
         steps = {step: {key: golden_steps[step][key] for key in row} for step, row in status["steps"].items()}
         assert status == {**{key: shown["status"][key] for key in status}, "steps": steps}
         assert list(status["steps"]) == list(golden_steps)
-    for run_id in log.runs():
-        recorded = list(log.read(run_id))
+    for number in log.runs():
+        recorded = list(log.read(number))
         assert violations(recorded) == []
-        assert load(log, run_id).version == len(recorded)
+        assert load(log, number).version == len(recorded)
     assert log.check_file() == []
     log.close()
 

@@ -53,6 +53,9 @@ def prepare(path: Path) -> None:
             connection.close()
     except sqlite3.Error as error:
         raise failure(path, error) from error
+    except UnicodeDecodeError as error:
+        # What Python makes of a message of SQLite that quotes damaged names.
+        raise LogError(f"{path}: {_PEOPLE[sqlite3.SQLITE_CORRUPT]}") from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
