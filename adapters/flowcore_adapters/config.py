@@ -9,6 +9,8 @@ from flowcore.documents.flow_files import FlowFile, compile_flow_files, parse_fl
 from flowcore.errors import FlowDocumentError, Problem
 from flowcore.model import Flow
 
+DEFINITION_SUFFIXES: Final = (".yaml", ".yml", ".json")
+"""What the files of a directory of definitions end in."""
 MAX_FILE: Final = 64_000_000
 """How large one flow file may be, in bytes."""
 
@@ -42,6 +44,21 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(f"line {line} is no UTF-8 text") from error
+
+
+def read_definitions(paths: Iterable[str | Path]) -> list[FlowFile]:
+    """Return the texts of the definition files at *paths*; of a directory, all in and below it, by name.
+
+    Raises:
+        FlowDocumentError: Files that cannot be read, all of them named.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found.extend(sorted(each for each in path.rglob("*") if each.suffix.lower() in DEFINITION_SUFFIXES))
+        else:
+            found.append(path)
+    return read_files(found)
 
 
 def load_yaml_files(paths: Iterable[str | Path] | str | Path) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def place(problems: Sequence[Problem], files: Sequence[FlowFile]) -> list[Proble
     paths = {problem.path for problem in problems}
     found: dict[Path, tuple[int, FlowFile, tuple[int, int]]] = {}
     for file in files:
-        document = check_top_level(load_yaml(file.text, file=file.name), file.name)
+        document = load_yaml(file.text, file=file.name)
         places = locate(file.text, paths)
         for path in paths:
             depth = _depth(document, path)

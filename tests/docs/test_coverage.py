@@ -6,6 +6,9 @@ import pytest
 from click import Group
 
 from flowcore.documents.flow_document import STEP_KEYS, TOP_KEYS
+from flowcore.documents.nodes.codes import RULES
+from flowcore.documents.nodes.object_names import KEY_VARIABLES
+from flowcore.documents.nodes.tiers import TIERS
 from flowcore.testing import ManualClock, MemoryEventLog
 from flowcore_adapters.artifacts.signed_urls import UrlSigner
 from flowcore_adapters.artifacts.url_keys import new_keys, parse_keys
@@ -56,3 +59,19 @@ def test_every_source_and_parameter_is_documented(name: str) -> None:
     assert f"`{name}`" in text
     missing = [parameter for parameter in load_registry().catalog[name].parameters if parameter not in text]
     assert missing == []
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_validation_code_is_documented_with_its_name(code: str) -> None:
+    assert f"| `{code}` | `{RULES[code].name}` |" in page("nodes.md")
+
+
+def test_every_key_variable_is_documented() -> None:
+    assert [name for name in KEY_VARIABLES if f"`{name}`" not in page("nodes.md")] == []
+
+
+@pytest.mark.parametrize("name", TIERS)
+def test_every_tier_is_documented(name: str) -> None:
+    family, _, size = name.partition("-")
+    (row,) = [line for line in page("nodes.md").splitlines() if line.startswith(f"| `{family}-`")]
+    assert f" {size} {TIERS[name].cores}/" in row

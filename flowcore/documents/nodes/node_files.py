@@ -1,0 +1,151 @@
+"""Flows of nodes in files: put together, checked, and every problem with its file, line and column.
+
+A flow file holds the flow itself, or the whole document ``{Flow, NodeDefs}``. A definition file holds one definition, a
+list of them, or ``{NodeDefs}``. The keys of a YAML flow of steps (`flow`, `sources`) are in lower case, but keys are
+matched in any case here: what tells the two apart is that a flow of steps has a *list* under `flow`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from flowcore.documents.fields import type_name
+from flowcore.documents.flow_files import FlowFile, parse_flow_files, place
+from flowcore.documents.yaml_text import load_yaml
+from flowcore.errors import FlowDocumentError, Path, Problem, Severity
+from flowcore.values import Json
+
+from .validation import Checked, check_document
+
+
+@attrs.frozen
+class _Origin:
+    """Where a part of the document comes from: files, and the path in them."""
+
+    files: tuple[FlowFile, ...]
+    path: Path
+
+
+@attrs.frozen
+class _Assembly:
+    """A document from several files, and where its parts come from."""
+
+    body: Json
+    flow: _Origin
+    definitions: Sequence[_Origin]
+
+    def origin(self, path: Path) -> tuple[_Origin, Path]:
+        """Return where *path* of the document comes from: its files, and the path in them."""
+        match path:
+            case ("NodeDefs", int(number), *rest):
+                found = self.definitions[number]
+                return found, (*found.path, *rest)
+            case _:
+                return self.flow, (*self.flow.path, *path[1:])
+
+
+def is_node_flow(document: Mapping[str, Json]) -> bool:
+    """Return whether *document*, the whole of a flow file, is a flow of nodes and not one of steps."""
+    flow = _member(document, "Flow")
+    return any(key.casefold() in {"nodes", "nodedefs"} for key in document) or (
+        flow is not None and isinstance(flow[1], Mapping)
+    )
+
+
+def check_node_files(files: Sequence[FlowFile], definitions: Sequence[FlowFile] = ()) -> Checked:
+    """Return the document that *files* and the *definitions* beside them are together, with everything wrong in it.
+
+    Raises:
+        FlowDocumentError: A file is no YAML, or no file of its kind.
+    """
+    assembly = _assemble(parse_flow_files(files), files, definitions)
+    checked = check_document(assembly.body)
+    return attrs.evolve(checked, problems=tuple(_placed(checked.problems, assembly)))
+
+
+def _member(document: Mapping[str, Json], name: str) -> tuple[str, Json] | None:
+    """Return the key of *document* that is *name* in any case, the last one, and what stands there."""
+    found = [(key, value) for key, value in document.items() if key.casefold() == name.casefold()]
+    return found[-1] if found else None
+
+
+def _assemble(
+    document: Mapping[str, Json], files: Sequence[FlowFile], definition_files: Sequence[FlowFile]
+) -> _Assembly:
+    whole = tuple(files)
+    flow, listed = _member(document, "Flow"), _member(document, "NodeDefs")
+    # Without a `Flow` the file is the flow, definitions beside it or not.
+    flow_path, flow_value = ((), document) if flow is None else ((flow[0],), flow[1])
+    found: list[tuple[Json, _Origin]] = []
+    if listed is not None:
+        key, value = listed
+        for number, item in enumerate(value if isinstance(value, (list, tuple)) else [value]):
+            found.append((item, _Origin(whole, (key, number))))
+    found.extend(_read_definitions(definition_files))
+    return _Assembly(
+        body={"Flow": flow_value, "NodeDefs": [value for value, _ in found]},
+        flow=_Origin(whole, flow_path),
+        definitions=[origin for _, origin in found],
+    )
+
+
+def _read_definitions(files: Sequence[FlowFile]) -> list[tuple[Json, _Origin]]:
+    found: list[tuple[Json, _Origin]] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            found.extend(_definitions_in(file))
+        except FlowDocumentError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise FlowDocumentError(problems)
+    return found
+
+
+def _definitions_in(file: FlowFile) -> list[tuple[Json, _Origin]]:
+    document = load_yaml(file.text, file=file.name)
+    path: Path = ()
+    if isinstance(document, Mapping):
+        listed = _member(document, "NodeDefs")
+        if listed is None:
+            return [(document, _Origin((file,), ()))]
+        path, document = (listed[0],), listed[1]
+    if document is None:
+        return []
+    if not isinstance(document, (list, tuple)):
+        message = f"a definition is a mapping with `Publisher`, `Name` and `Image`, not {type_name(document)}"
+        raise FlowDocumentError([Problem(code="DOC_001", message=message, file=file.name, line=1, column=1)])
+    return [(item, _Origin((file,), (*path, number))) for number, item in enumerate(document)]
+
+
+def _placed(problems: Sequence[Problem], assembly: _Assembly) -> list[Problem]:
+    """Return *problems* with their places, in the order in which they were found."""
+    groups: dict[tuple[FlowFile, ...], list[tuple[int, Problem]]] = {}
+    for number, problem in enumerate(problems):
+        origin, path = assembly.origin(problem.path)
+        groups.setdefault(origin.files, []).append((number, attrs.evolve(problem, path=path)))
+    found: dict[int, Problem] = {}
+    for files, members in groups.items():
+        placed = place([problem for _, problem in members], files)
+        found.update(zip((number for number, _ in members), placed, strict=True))
+    return [found[number] for number in range(len(problems))]
+
+
+def refuse_unsound(checked: Checked) -> None:
+    """Refuse a document that may not run.
+
+    Raises:
+        FlowDocumentError: There are errors; warnings are told with them. Their messages begin with their codes.
+    """
+    if not checked.sound:
+        raise FlowDocumentError([coded(problem) for problem in checked.problems])
+
+
+def coded(problem: Problem) -> Problem:
+    """Return *problem* with its code in front of its message, as people see it: they look it up by that."""
+    return attrs.evolve(problem, message=f"{problem.code} {problem.message}")
+
+
+def count(checked: Checked, severity: Severity) -> int:
+    """Return how many of the problems are of *severity*."""
+    return sum(problem.severity is severity for problem in checked.problems)

@@ -1,0 +1,96 @@
+"""`flowcore-cli` and flows of nodes: docs/cli.md, docs/nodes.md."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.installed_command import Command
+
+pytestmark = pytest.mark.e2e
+
+FLOW = """Name: photo
+Nodes:
+  - ID: shrink
+    Uses: lab/shrnk
+    Outputs:
+      - {Name: result, Edge: small}
+"""
+DEFINITION = """Publisher: lab
+Name: shrink
+Image: lab/shrink
+Outputs: [{Name: result}]
+"""
+KEPT = (
+    "warning: flow.yaml:6:24 Nodes[0].Outputs[0].Edge: EDGE_004 no data well keeps the edge 'small': the built-in "
+    "store does (`DefaultDataWell: {Store: default}` says so)\n"
+)
+UNKNOWN = (
+    "flow.yaml:4:5 Nodes[0].Uses: NODE_001 node 'shrink' uses 'lab/shrnk', but there is no such definition "
+    "(did you mean `lab/shrink`?)\n"
+)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Return the command, in a directory with a flow and the definition of its node."""
+    command = Command(tmp_path)
+    command.write("flow.yaml", FLOW)
+    (tmp_path / "defs" / "more").mkdir(parents=True)
+    command.write("defs/more/shrink.yaml", DEFINITION)
+    command.write("defs/readme.txt", "no definition")
+    return command
+
+
+def test_everything_wrong_is_told_with_its_place_and_code(command: Command) -> None:
+    ended = command("validate", "flow.yaml", "--defs", "defs")
+    assert (ended.code, ended.out, ended.err) == (2, "", f"{UNKNOWN}{KEPT}1 problem\n")
+
+
+def test_warnings_do_not_stand_in_the_way(command: Command) -> None:
+    command.write("flow.yaml", FLOW.replace("shrnk", "shrink"))
+    ended = command("validate", "flow.yaml", "--defs", "defs/more/shrink.yaml")
+    assert (ended.code, ended.out, ended.err) == (0, "flow.yaml: ok (1 node, 1 warning)\n", KEPT)
+
+
+def test_the_findings_as_json(command: Command) -> None:
+    ended = command("validate", "--json", "flow.yaml", "--defs", "defs")
+    assert (ended.code, ended.err) == (2, "")
+    document = json.loads(ended.out)
+    assert [problem["line"] for problem in document.pop("problems")] == [4, 6]
+    assert document == {
+        "valid": False,
+        "files": ["flow.yaml"],
+        "name": "photo",
+        "nodes": 1,
+        "Errors": [
+            {
+                "Type": "ValidationError",
+                "Code": "NODE_001",
+                "Name": "NodeDefNotFound",
+                "Description": "node 'shrink' uses 'lab/shrnk', but there is no such definition "
+                "(did you mean `lab/shrink`?)",
+            }
+        ],
+        "Warnings": [
+            {
+                "Type": "ValidationWarning",
+                "Code": "EDGE_004",
+                "Name": "EdgeNoDatawell",
+                "Description": "no data well keeps the edge 'small': the built-in store does "
+                "(`DefaultDataWell: {Store: default}` says so)",
+            }
+        ],
+    }
+
+
+def test_a_document_of_both_as_json(command: Command) -> None:
+    document = {"Flow": {"Nodes": [{"ID": "a", "Uses": "x/y"}]}, "NodeDefs": [{"Publisher": "x", "Name": "y"}]}
+    command.write("both.json", json.dumps(document))
+    ended = command("validate", "both.json")
+    assert (ended.code, ended.out, ended.err) == (0, "both.json: ok (1 node)\n", "")
+
+
+def test_definitions_that_cannot_be_read_are_told(command: Command) -> None:
+    ended = command("validate", "flow.yaml", "--defs", "nowhere")
+    assert (ended.code, ended.err) == (2, "nowhere: cannot be read: No such file or directory\n1 problem\n")
