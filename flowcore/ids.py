@@ -30,6 +30,11 @@ _BATCH_ID: Final = re.compile(r"(?:batch-)?([0-9]{1,18})")
 _ITEM_ID: Final = re.compile(r"exec-([0-9]{1,18})-([1-9][0-9]{0,5})")
 
 
+def flow_run_id(run_id: RunId) -> str:
+    """Return how the flow family spells *run_id*."""
+    return f"run_{run_id}"
+
+
 def parse_run_id(text: str) -> RunId | None:
     """Return the run id that *text* spells in any dialect, or None when it spells none.
 

@@ -1,6 +1,6 @@
 """Reading flow files: the one place that opens them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,4 +76,13 @@ def load_flow(paths: Iterable[str | Path] | str | Path, catalog: Catalog) -> Flo
     Raises:
         FlowDocumentError: It cannot run; every problem has its file, line and column.
     """
-    return compile_flow_files(read_files([paths] if isinstance(paths, (str, Path)) else paths), catalog)
+    return compile_files(read_files([paths] if isinstance(paths, (str, Path)) else paths), catalog)
+
+
+def compile_files(files: Sequence[FlowFile], catalog: Catalog) -> Flow:
+    """Return the flow that *files* declare together.
+
+    Raises:
+        FlowDocumentError: It cannot run; every problem has its file, line and column.
+    """
+    return compile_flow_files(files, catalog)

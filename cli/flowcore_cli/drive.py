@@ -22,11 +22,12 @@ from flowcore.run.machine import RunStatus
 from flowcore.service import load
 from flowcore.values import Instant
 from flowcore_adapters.clock import SystemClock
-from flowcore_adapters.config import load_flow
+from flowcore_adapters.config import compile_files, read_files
 from flowcore_adapters.launching import stop_batches
 from flowcore_adapters.registry import Registry
 from flowcore_adapters.runner.context import RunContext
 from flowcore_adapters.runner.engine import Engine
+from flowcore_cli.nodes import checked_nodes, compile_checked
 from flowcore_cli.output import warn
 from flowcore_cli.screens import Screen, SilentScreen, SteadyScreen
 from flowcore_cli.signals import LISTEN_S, Signals
@@ -44,14 +45,21 @@ Record: TypeAlias = Callable[[EventLog], RunId]
 _Item: TypeAlias = "_Ended | Signal | Sequence[Event]"
 
 
-def named_flow(paths: Sequence[str], registry: Registry) -> Flow:
+def named_flow(paths: Sequence[str], registry: Registry, definitions: Sequence[str] = ()) -> Flow:
     """Return the flow of *paths*; one without a name is called like its first file, so that `runs` can tell it.
+
+    Args:
+        paths: The flow files.
+        registry: The sources.
+        definitions: Files and directories of node definitions, for a flow of nodes.
 
     Raises:
         FlowDocumentError: It cannot run; a secret that is not to be found counts.
     """
     try:
-        flow = load_flow(paths, registry.catalog)
+        texts = read_files(paths)
+        checked = checked_nodes(texts, definitions)
+        flow = compile_files(texts, registry.catalog) if checked is None else compile_checked(checked)
     except FlowDocumentError:
         # A source that it misses may be installed and broken. Otherwise nobody needs to know, or to wait for the look.
         warn(registry.warnings)

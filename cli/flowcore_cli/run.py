@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flowcore_cli.execution import EXIT_CODES, Plan, RunOptions, execute, max_workers_option, run_options
+from flowcore_cli.nodes import defs_option
 
 if TYPE_CHECKING:
     from flowcore.ids import RunId
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog=EXIT_CODES)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
+@defs_option
 @run_options()
 @max_workers_option
 @click.option(
@@ -35,6 +37,7 @@ def run(
     *,
     options: RunOptions,
     files: tuple[str, ...],
+    definitions: tuple[str, ...],
     max_workers: int | None,
     wanted: tuple[str, ...],
     moment: str | None,
@@ -49,17 +52,20 @@ def run(
     """
 
     def plan(registry: "Registry", _log: "Callable[[], EventLog]") -> Plan:
+        from flowcore.model import Dialect
         from flowcore.service import create_run
         from flowcore_adapters.clock import SystemClock
         from flowcore_cli.drive import named_flow
         from flowcore_cli.pauses import read_breakpoints
 
-        flow = named_flow(files, registry)
+        flow = named_flow(files, registry, definitions)
         breakpoints = read_breakpoints(flow, wanted, moment)
+        # What a node's program writes is what is known of it.
+        traced = trace or flow.dialect is Dialect.NODES
 
         def record(log: "EventLog") -> "RunId":
             now = SystemClock().now()
-            return create_run(log, flow, at=now, max_workers=max_workers, breakpoints=breakpoints, trace=trace)
+            return create_run(log, flow, at=now, max_workers=max_workers, breakpoints=breakpoints, trace=traced)
 
         return Plan(flow, record, pauses=breakpoints is not None)
 

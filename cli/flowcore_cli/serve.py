@@ -78,7 +78,9 @@ def serve(
 
     from flowcore.service import create_run
     from flowcore_adapters.clock import SystemClock
+    from flowcore_adapters.http.flow_runs import FlowRuns
     from flowcore_adapters.http.guard import GuardSettings
+    from flowcore_adapters.node_runs import NodeRuns
     from flowcore_adapters.registry import load_registry
     from flowcore_cli.drive import named_flow
     from flowcore_cli.server import OwnRun, start_server
@@ -107,7 +109,10 @@ def serve(
             batch_workers=batch_workers,
             shown_by=None if no_db else lambda name: show_command(name, db),
         )
-        server = stack.enter_context(start_server(log, port, guard, insecure=insecure_no_auth, own=own))
+        starting = FlowRuns(launch=NodeRuns(log, SystemClock(), serving.launcher.drive))
+        server = stack.enter_context(
+            start_server(log, port, guard, insecure=insecure_no_auth, own=own, flow_runs=starting)
+        )
         if insecure_no_auth and guard.token is None:
             warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
         tell(f"serving at {server.url} until Ctrl-C")

@@ -5,6 +5,7 @@ import attrs
 from flowcore.ids import RunId
 from flowcore.ports import EventLog
 from flowcore_adapters.http.app import create_app
+from flowcore_adapters.http.flow_runs import FlowRuns
 from flowcore_adapters.http.guard import GuardSettings
 from flowcore_adapters.http.server import ServerHandle, serve_in_thread
 
@@ -31,12 +32,15 @@ def start_server(
     *,
     insecure: bool = False,
     own: OwnRun | None = None,
+    flow_runs: FlowRuns | None = None,
 ) -> ServerHandle:
     """Serve *log* at *port*, with *own* as its most recent run; stop the server afterwards.
+
+    Runs of flows of nodes are started as *flow_runs* say.
 
     Raises:
         ServerError: It cannot listen there, or must not.
     """
     guard = GuardSettings() if guard is None else guard
-    application = create_app(log, guard=guard, own=own)
+    application = create_app(log, guard=guard, own=own, flow_runs=flow_runs)
     return serve_in_thread(application, guard.host, port, token=guard.token, insecure=insecure)

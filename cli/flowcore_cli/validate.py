@@ -5,25 +5,16 @@ from typing import TYPE_CHECKING
 import click
 
 from flowcore_cli.exits import PROGRAM, CommandError, in_reading_order, problem_line
+from flowcore_cli.nodes import checked_nodes, defs_option
 from flowcore_cli.output import print_whole, warn
 from flowcore_cli.render import counted, to_json, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowcore.documents.flow_files import FlowFile
     from flowcore.documents.nodes.validation import Checked
     from flowcore.errors import Problem
     from flowcore.model import Flow
-
-defs_option = click.option(
-    "--defs",
-    "definitions",
-    metavar="PATH",
-    multiple=True,
-    type=click.Path(),
-    help="A file or directory of node definitions, for a flow of nodes; may be given several times.",
-)
 
 
 @click.command(epilog="Exit codes: 0 the flow can run, 2 it cannot.")
@@ -38,21 +29,19 @@ def validate(ctx: click.Context, /, *, files: tuple[str, ...], definitions: tupl
     stderr. In a flow of nodes the message begins with its code.
     """
     from flowcore.errors import FlowDocumentError
-    from flowcore_adapters.config import read_files
+    from flowcore_adapters.config import compile_files, read_files
     from flowcore_adapters.registry import load_registry
 
     registry = load_registry()
     flow: Flow | None = None
     problems: Sequence[Problem] = ()
     try:
-        from flowcore.documents.flow_files import compile_flow_files
-
         texts = read_files(files)
-        checked = _node_flow(texts, definitions)
+        checked = checked_nodes(texts, definitions)
         if checked is not None:
             _tell_nodes(ctx, files, checked, as_json=as_json)
             return
-        flow = compile_flow_files(texts, registry.catalog)
+        flow = compile_files(texts, registry.catalog)
     except FlowDocumentError as error:
         problems = in_reading_order(error.problems)
     if as_json:
@@ -69,17 +58,6 @@ def validate(ctx: click.Context, /, *, files: tuple[str, ...], definitions: tupl
         if not as_json:
             click.echo(counted(errors, "problem"), err=True)
         ctx.exit(CommandError.exit_code)
-
-
-def _node_flow(texts: "Sequence[FlowFile]", definitions: "Sequence[str]") -> "Checked | None":
-    """Return what there is to say of *texts* when they are a flow of nodes; None when they are one of steps."""
-    from flowcore.documents.flow_files import parse_flow_files
-    from flowcore.documents.nodes.node_files import check_node_files, is_node_flow
-    from flowcore_adapters.config import read_definitions
-
-    if not definitions and not is_node_flow(parse_flow_files(texts)):
-        return None
-    return check_node_files(texts, read_definitions(definitions))
 
 
 def _tell_nodes(ctx: click.Context, files: "Sequence[str]", checked: "Checked", *, as_json: bool) -> None:

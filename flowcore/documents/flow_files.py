@@ -1,6 +1,8 @@
 """Flow files as text: parsed, merged and compiled, with file, line and column on every problem."""
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import attrs
 
@@ -12,6 +14,8 @@ from flowcore.values import Json
 from .flow_document import compile_flow
 from .merge import check_top_level, merge
 from .yaml_text import load_yaml, locate
+
+_NODES: Final = re.compile("nodes|nodedefs", re.IGNORECASE)
 
 
 @attrs.frozen
@@ -38,6 +42,32 @@ def parse_flow_files(files: Sequence[FlowFile]) -> dict[str, Json]:
     if problems:
         raise FlowDocumentError(problems)
     return merge(documents)
+
+
+def is_node_flow(files: Sequence[FlowFile]) -> bool:
+    """Return whether *files* are a flow of nodes, with definitions, and not one of steps.
+
+    In a flow of nodes keys are matched in any case; what tells the two apart is that a flow of steps has a list under
+    `flow`. (Nodes that are tied together by `edges` of their own are a document of another kind.)
+
+    Raises:
+        FlowDocumentError: A file is no YAML mapping.
+    """
+    # Whoever runs flows of steps does not read them twice.
+    if not any(_NODES.search(file.text) for file in files):
+        return False
+    document = parse_flow_files(files)
+    keys = {key.casefold() for key in document}
+    flow = member(document, "Flow")
+    return "edges" not in keys and (
+        not keys.isdisjoint({"nodes", "nodedefs"}) or (flow is not None and isinstance(flow[1], Mapping))
+    )
+
+
+def member(document: Mapping[str, Json], name: str) -> tuple[str, Json] | None:
+    """Return the key of *document* that is *name* in any case, the last one, and what stands there."""
+    found = [(key, value) for key, value in document.items() if key.casefold() == name.casefold()]
+    return found[-1] if found else None
 
 
 def compile_flow_files(files: Sequence[FlowFile], catalog: Catalog) -> Flow:

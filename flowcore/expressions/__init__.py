@@ -2,7 +2,7 @@
 
 from .evaluation import Expression, compile_expression, compile_search
 from .references import Reference
-from .templates import Template, check_template, compile_template, expression_end, to_text
+from .templates import Template, check_template, compile_template, constant, expression_end, to_text
 
 __all__ = [
     "Expression",
@@ -12,6 +12,7 @@ __all__ = [
     "compile_expression",
     "compile_search",
     "compile_template",
+    "constant",
     "expression_end",
     "to_text",
 ]

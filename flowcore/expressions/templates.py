@@ -132,6 +132,11 @@ def compile_template(value: Json) -> Template:
     return template
 
 
+def constant(value: Json) -> Template:
+    """Return the template that always renders to *value*, whatever stands in it."""
+    return Template(_Constant(value), ())
+
+
 def check_template(value: Json) -> tuple[Template | None, Sequence[tuple[Path, ExpressionError]]]:
     """Return the template that *value* is, or None and everything that is wrong with its expressions and where."""
     errors: list[tuple[Path, ExpressionError]] = []

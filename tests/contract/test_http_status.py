@@ -534,6 +534,8 @@ class TestMethodsAndPaths:
 
     def test_every_route_has_a_scope(self, log: SharedMemoryEventLog) -> None:
         assert {route.path: route.scope for route in routes(log)} == {
+            "/api/v1/flow/test": Scope.EXECUTE,
+            "/api/v1/flow/status/{flow_run_id}": Scope.READ,
             "/healthz": Scope.OPEN,
             "/status": Scope.READ,
             "/outputs": Scope.READ,

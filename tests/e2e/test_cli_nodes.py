@@ -94,3 +94,9 @@ def test_a_document_of_both_as_json(command: Command) -> None:
 def test_definitions_that_cannot_be_read_are_told(command: Command) -> None:
     ended = command("validate", "flow.yaml", "--defs", "nowhere")
     assert (ended.code, ended.err) == (2, "nowhere: cannot be read: No such file or directory\n1 problem\n")
+
+
+def test_an_unsound_flow_is_not_run(command: Command) -> None:
+    ended = command("run", "flow.yaml", "--defs", "defs")
+    assert (ended.code, ended.out, ended.err) == (2, "", f"{UNKNOWN}{KEPT}1 problem: nothing was run\n")
+    assert command("runs", "--json").out.strip() in {"", "[]"}

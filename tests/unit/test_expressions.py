@@ -12,6 +12,7 @@ from flowcore.expressions import (
     compile_expression,
     compile_search,
     compile_template,
+    constant,
     to_text,
 )
 from flowcore.expressions.budget import Meter
@@ -424,3 +425,9 @@ class TestTemplates:
 
     def test_output_is_json(self) -> None:
         assert json.loads(to_text({"a": [1]})) == {"a": [1]}
+
+
+def test_in_a_constant_no_braces_mean_anything() -> None:
+    template = constant({"a": "{{ flows.a.b }}"})
+    assert (template.constant, template.references) == (True, ())
+    assert template.render({}) == {"a": "{{ flows.a.b }}"}

@@ -10,6 +10,7 @@ from . import errors
 from .admission import Admission
 from .event_stream import EventStreamResource
 from .execution_routes import execution_routes
+from .flow_runs import FAMILY, FlowRuns, flow_routes
 from .guard import Guard, GuardSettings
 from .health import HealthResource
 from .openapi import described
@@ -49,10 +50,15 @@ def routes(
     own: OwnRun | None = None,
     uploads: Uploads | None = None,
     admission: Admission | None = None,
+    flow_runs: FlowRuns | None = None,
 ) -> tuple[Route, ...]:
-    """Return everything that can be asked of *log*, and what can be put and fetched when there are *uploads*."""
+    """Return everything that can be asked of *log*, and what can be put and fetched when there are *uploads*.
+
+    Runs of flows of nodes are started as *flow_runs* say.
+    """
     cache = ViewCache(log)
     admission = Admission(threads) if admission is None else admission
+    flow_run = ViewResource(log, cache, admission, FAMILY, empty=b"null", own=own)
     status = ViewResource(log, cache, admission, "status", empty=b'{"status":"no-runner"}', own=own)
     outputs = ViewResource(log, cache, admission, "outputs", empty=b"{}", own=own)
     return (
@@ -66,6 +72,7 @@ def routes(
         Route("/api/events", EventStreamResource(log, admission), Scope.READ),
         Route(SOCKET_IO_PATH, Missing(), Scope.READ),
         *execution_routes(log, cache=cache, admission=admission, own=own),
+        *flow_routes(log, cache, flow_run, flow_runs or FlowRuns(), uploads),
     )
 
 
@@ -76,6 +83,7 @@ def create_app(
     threads: int = THREADS,
     own: OwnRun | None = None,
     uploads: Uploads | None = None,
+    flow_runs: FlowRuns | None = None,
 ) -> "WSGIApplication":
     """Return the application over *log*.
 
@@ -85,6 +93,7 @@ def create_app(
         threads: How many threads the server has; without more than four, no request may wait for news.
         own: The one run that "the most recent run" means, whatever else is recorded: for a server beside a run.
         uploads: The stores whose objects are put and fetched here; None for none.
+        flow_runs: How runs of flows of nodes are started; None where none are.
     """
     application = falcon.App(request_type=_Request)
     errors.install(application)
@@ -93,7 +102,7 @@ def create_app(
     application.req_options.auto_parse_qs_csv = False
     application.req_options.strip_url_path_trailing_slash = False
     admission = Admission(threads)
-    table = described(routes(log, threads=threads, own=own, uploads=uploads, admission=admission))
+    table = described(routes(log, threads=threads, own=own, uploads=uploads, admission=admission, flow_runs=flow_runs))
     for route in table:
         application.add_route(route.path, route.resource)
     views = {route.path: route.resource for route in table if isinstance(route.resource, ViewResource)}

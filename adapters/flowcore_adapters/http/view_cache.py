@@ -12,6 +12,7 @@ from flowcore.errors import RunNotFoundError
 from flowcore.ids import RunId
 from flowcore.ports import EventLog
 from flowcore.views.executions import ExecutionView
+from flowcore.views.flow_runs import FlowRunView
 from flowcore.views.follow import RunView, catch_up
 from flowcore.views.outputs import OutputsView
 from flowcore.views.status import StatusView
@@ -34,7 +35,13 @@ class JsonView(RunView, Protocol):
 
 
 VIEWS: Final[Mapping[str, Callable[[], JsonView]]] = MappingProxyType(
-    {"status": StatusView, "outputs": OutputsView, "execution": ExecutionView, "logs": LogsView}
+    {
+        "status": StatusView,
+        "outputs": OutputsView,
+        "execution": ExecutionView,
+        "logs": LogsView,
+        "flow-run": FlowRunView,
+    }
 )
 """The views by family."""
 

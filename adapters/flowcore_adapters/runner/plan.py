@@ -6,9 +6,9 @@ from typing import Final
 import attrs
 
 from flowcore.errors import SourceError
-from flowcore.expressions import Expression, Template, compile_search, compile_template
+from flowcore.expressions import Expression, Template, compile_search, compile_template, constant
 from flowcore.maker import maker
-from flowcore.model import Flow, OutputType, Source, Step
+from flowcore.model import Dialect, Flow, OutputType, Source, Step
 from flowcore.ports import SourceAdapter
 from flowcore.values import Json
 from flowcore_adapters.registry import Registry
@@ -115,7 +115,9 @@ class Planner:
         adapter = self._registry.adapter(source.type)
         when = adapter.type.template_when
         uses_payload = when is not None and source.configuration.get(when[0]) == when[1]
-        configuration = compile_template(source.configuration)
+        # Only flows of steps have expressions: what looks like one elsewhere is a stranger's text.
+        template = compile_template if self._flow.dialect is Dialect.FLOW else constant
+        configuration = template(source.configuration)
         return SourcePlan(
             adapter,
             configuration,

@@ -121,9 +121,11 @@ class MediaTypes:
     @override
     def __str__(self) -> str:
         """Return the set as people write it."""
-        if self.all:
-            return "*/*"
-        return ", ".join(sorted({*self.exact, *(f"{top}/*" for top in self.tops)}))
+        return "*/*" if self.all else ", ".join(self.written())
+
+    def written(self) -> tuple[str, ...]:
+        """Return the list that means the set, sorted; an empty one for everything."""
+        return tuple(sorted({*self.exact, *(f"{top}/*" for top in self.tops)}))
 
 
 ANY: Final = MediaTypes(all=True)

@@ -1,8 +1,7 @@
 """Flows of nodes in files: put together, checked, and every problem with its file, line and column.
 
 A flow file holds the flow itself, or the whole document ``{Flow, NodeDefs}``. A definition file holds one definition, a
-list of them, or ``{NodeDefs}``. The keys of a YAML flow of steps (`flow`, `sources`) are in lower case, but keys are
-matched in any case here: what tells the two apart is that a flow of steps has a *list* under `flow`.
+list of them, or ``{NodeDefs}``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from flowcore.documents.fields import type_name
-from flowcore.documents.flow_files import FlowFile, parse_flow_files, place
+from flowcore.documents.flow_files import FlowFile, member, parse_flow_files, place
 from flowcore.documents.yaml_text import load_yaml
 from flowcore.errors import FlowDocumentError, Path, Problem, Severity
 from flowcore.values import Json
@@ -44,14 +43,6 @@ class _Assembly:
                 return self.flow, (*self.flow.path, *path[1:])
 
 
-def is_node_flow(document: Mapping[str, Json]) -> bool:
-    """Return whether *document*, the whole of a flow file, is a flow of nodes and not one of steps."""
-    flow = _member(document, "Flow")
-    return any(key.casefold() in {"nodes", "nodedefs"} for key in document) or (
-        flow is not None and isinstance(flow[1], Mapping)
-    )
-
-
 def check_node_files(files: Sequence[FlowFile], definitions: Sequence[FlowFile] = ()) -> Checked:
     """Return the document that *files* and the *definitions* beside them are together, with everything wrong in it.
 
@@ -63,17 +54,11 @@ def check_node_files(files: Sequence[FlowFile], definitions: Sequence[FlowFile] 
     return attrs.evolve(checked, problems=tuple(_placed(checked.problems, assembly)))
 
 
-def _member(document: Mapping[str, Json], name: str) -> tuple[str, Json] | None:
-    """Return the key of *document* that is *name* in any case, the last one, and what stands there."""
-    found = [(key, value) for key, value in document.items() if key.casefold() == name.casefold()]
-    return found[-1] if found else None
-
-
 def _assemble(
     document: Mapping[str, Json], files: Sequence[FlowFile], definition_files: Sequence[FlowFile]
 ) -> _Assembly:
     whole = tuple(files)
-    flow, listed = _member(document, "Flow"), _member(document, "NodeDefs")
+    flow, listed = member(document, "Flow"), member(document, "NodeDefs")
     # Without a `Flow` the file is the flow, definitions beside it or not.
     flow_path, flow_value = ((), document) if flow is None else ((flow[0],), flow[1])
     found: list[tuple[Json, _Origin]] = []
@@ -106,7 +91,7 @@ def _definitions_in(file: FlowFile) -> list[tuple[Json, _Origin]]:
     document = load_yaml(file.text, file=file.name)
     path: Path = ()
     if isinstance(document, Mapping):
-        listed = _member(document, "NodeDefs")
+        listed = member(document, "NodeDefs")
         if listed is None:
             return [(document, _Origin((file,), ()))]
         path, document = (listed[0],), listed[1]

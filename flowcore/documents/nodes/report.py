@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Final, Literal, TypedDict
 
 from flowcore.documents.findings import Findings, did_you_mean
-from flowcore.errors import Path, Problem, Severity
+from flowcore.errors import Path, Problem, Severity, path_text
 
 from .codes import RULES
 
@@ -74,8 +74,15 @@ def entries(problems: Sequence[Problem], severity: Severity) -> list[Entry]:
             Type=kind,
             Code=problem.code,
             Name=RULES[problem.code].name,
-            Description=problem.message if problem.hint is None else f"{problem.message} ({problem.hint})",
+            Description=_description(problem),
         )
         for problem in problems
         if problem.severity is severity
     ]
+
+
+def _description(problem: Problem) -> str:
+    # What is wrong names the node, edge, well, store or definition; a wrong type is found before they have names.
+    place = f"{path_text(problem.path)}: " if problem.code == "DOC_001" and problem.path else ""
+    hint = "" if problem.hint is None else f" ({problem.hint})"
+    return f"{place}{problem.message}{hint}"

@@ -15,11 +15,17 @@ from .report import Report
 
 @attrs.frozen(kw_only=True)
 class Params:
-    """What the `Params` of a kind of store may hold: texts, and which of them must be there; and booleans."""
+    """What the `Params` of a kind of store may hold.
+
+    Attributes:
+        required: Which of the texts must be there.
+        secrets: Which of the texts must never be recorded or shown.
+    """
 
     texts: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     booleans: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 STORE_TYPES: Final[Mapping[str, Params]] = MappingProxyType(
@@ -28,6 +34,7 @@ STORE_TYPES: Final[Mapping[str, Params]] = MappingProxyType(
             texts=("Endpoint", "BucketName", "Location", "AccessKey", "SecretKey"),
             required=("BucketName",),
             booleans=("Secure",),
+            secrets=("AccessKey", "SecretKey"),
         ),
         "s3local": Params(texts=("BucketName",), required=("BucketName",)),
         "s3fs": Params(texts=("MountPath", "BucketName"), required=("MountPath", "BucketName")),

@@ -2,10 +2,9 @@
 
 import pytest
 
-from flowcore.documents.flow_files import FlowFile
-from flowcore.documents.nodes.node_files import check_node_files, coded, count, is_node_flow, refuse_unsound
+from flowcore.documents.flow_files import FlowFile, is_node_flow
+from flowcore.documents.nodes.node_files import check_node_files, coded, count, refuse_unsound
 from flowcore.errors import FlowDocumentError, Severity
-from flowcore.values import Json
 
 FLOW = FlowFile(
     "flow.yaml",
@@ -42,21 +41,22 @@ def lines(*definitions: FlowFile, flow: FlowFile = FLOW) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("document", "expected"),
+    ("text", "expected"),
     [
-        ({"Nodes": []}, True),
-        ({"nodes": None}, True),
-        ({"Flow": {}}, True),
-        ({"flow": {"Nodes": []}, "NodeDefs": []}, True),
-        ({"NodeDefs": []}, True),
-        ({"flow": []}, False),
-        ({"flow": [], "sources": {}}, False),
-        ({"name": "x"}, False),
-        ({}, False),
+        ("Nodes: []", True),
+        ("nodes:", True),
+        ("Flow: {Nodes: []}", True),
+        ("flow: {Nodes: []}\nNodeDefs: []", True),
+        ("NodeDefs: []", True),
+        ("flow: []", False),
+        ("flow: []\nsources: {}\n# nodes", False),
+        ("name: nodes", False),
+        ("", False),
+        ('{"nodes": [], "edges": []}', False),
     ],
 )
-def test_what_is_a_flow_of_nodes(document: dict[str, Json], expected: bool) -> None:
-    assert is_node_flow(document) is expected
+def test_what_is_a_flow_of_nodes(text: str, expected: bool) -> None:
+    assert is_node_flow([FlowFile("f", text)]) is expected
 
 
 def test_every_problem_stands_in_its_file() -> None:

@@ -1,10 +1,22 @@
 """Variables in texts, as Go's `os.Expand` finds them; the names of objects; the words of commands."""
 
+from uuid import RFC_4122, UUID
+
 import pytest
 
+from flowcore.artifacts import Well
 from flowcore.documents.nodes.command_lines import broken_in, fill_command, split_command, variables_used
-from flowcore.documents.nodes.object_names import KEY_VARIABLES, Naming, encode_segment, object_name, variables_of
+from flowcore.documents.nodes.object_names import (
+    KEY_VARIABLES,
+    Naming,
+    encode_segment,
+    name_on_edge,
+    object_name,
+    variables_of,
+)
 from flowcore.documents.nodes.templates import Broken, Part, Variable, fill, parse_template
+from flowcore.ids import RunId
+from flowcore.model import Flow
 from flowcore.values import Instant
 
 
@@ -136,3 +148,15 @@ def test_the_variables_of_a_command() -> None:
     words = split_command("a ${x} $y ${x} ${} '${' ${}")
     assert variables_used(words) == ("x", "y")
     assert broken_in(words) == ("${}", "${")
+
+
+def test_the_object_on_an_edge_of_a_run_is_always_called_the_same() -> None:
+    wells = {"a": Well(store="s", key="${UUID}"), "b": Well(store="s", key="${UUID}"), "c": Well(store="s")}
+    flow = Flow(name="f", wells=wells)
+    at = Instant(1772533800.0)
+    names = [name_on_edge(flow, edge, RunId(run), at) for edge, run in (("a", 1), ("a", 1), ("b", 1), ("a", 2))]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+    assert {UUID(name).version for name in names} == {8}
+    assert {UUID(name).variant for name in names} == {RFC_4122}
+    assert name_on_edge(flow, "c", RunId(7), at, extension=".png") == "run_7/c.png"

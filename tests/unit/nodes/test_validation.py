@@ -84,6 +84,17 @@ def test_an_entry_without_a_hint_is_the_message() -> None:
     ]
 
 
+def test_an_entry_about_a_wrong_type_says_where() -> None:
+    """It has no name to be found by."""
+    problems = check_document({"Flow": {"Nodes": [{"ID": 3}]}}).problems
+    assert [entry["Description"] for entry in entries(problems, Severity.ERROR)] == [
+        "Flow.Nodes[0].ID: 'ID' must be text, not a number (put it in quotes)"
+    ]
+    assert [entry["Description"] for entry in entries(check_document([]).problems, Severity.ERROR)] == [
+        "an object is wanted here, not a list"
+    ]
+
+
 def problem_lines(document: Json) -> list[str]:
     """Return the problems as people read them."""
     return [str(problem) for problem in check_document(document).problems]

@@ -1,0 +1,285 @@
+"""`POST /api/v1/flow/test` and `GET /api/v1/flow/status/{flowRunID}` (documents/flow-api.md)."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
+
+import attrs
+import falcon
+
+from flowcore.artifacts import WellSource
+from flowcore.documents.nodes.compilation import Compiled, compile_nodes
+from flowcore.documents.nodes.report import entries
+from flowcore.documents.nodes.validation import Checked, check_document
+from flowcore.errors import FlowcoreError, RunNotFoundError, Severity, StoreError
+from flowcore.ids import RunId, flow_run_id, parse_run_id
+from flowcore.ports import EventLog
+from flowcore.run.events import RunCreated
+from flowcore.values import Instant, Json
+from flowcore.views.flow_runs import UNSIGNED, FlowRunDocument, WaitingUrlDocument, instant_text
+
+from .operations import OBJECT, UNCHANGED, Answer, Parameter, operation
+from .query import read_query
+from .routing import Route, Scope
+from .uploads import Uploads
+from .view_cache import ViewCache
+from .view_resource import ViewResource
+
+FAMILY: Final = "flow-run"
+INVALID_INPUT: Final = "Invalid input"
+UNKNOWN_RUN: Final = "Flow run does not exist."
+INVALID_FLOW: Final = "unable to run flow: invalid flow"
+MAX_UPLOAD: Final = 10 * 1024**3
+"""How large an object may be that a run waits for, in bytes."""
+_START_S: Final = 2.0
+"""How long a new run is waited for until its nodes have begun; it goes on in any case."""
+
+Launch: TypeAlias = Callable[[Compiled], RunId]
+"""Starts a run and has it driven."""
+_ENTRY: Final[Json] = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("Type", "Code", "Name", "Description")},
+}
+_FAILURE: Final[Json] = {
+    "type": "object",
+    "properties": {
+        "error": {"type": "string"},
+        "Errors": {"type": "array", "items": _ENTRY},
+        "Warnings": {"type": "array", "items": _ENTRY},
+    },
+}
+_REQUEST: Final[Json] = {
+    "type": "object",
+    "properties": {"Flow": {"type": "object"}, "NodeDefs": {"type": "array", "items": {"type": "object"}}},
+    "required": ["Flow", "NodeDefs"],
+}
+_STRINGS: Final = Parameter("waiting_urls", "`strings` lists what is waited for as bare URLs", {"enum": ["strings"]})
+
+
+class PutUrls(Protocol):
+    """Signs the URLs that a run's missing objects are put with."""
+
+    def sign(self, request: falcon.Request, run_id: RunId, waiting: WaitingUrlDocument) -> WaitingUrlDocument:
+        """Return *waiting* with its `PutURL` and its `TTL`."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class FlowRuns:
+    """What a server needs to start runs and to take what they wait for.
+
+    Attributes:
+        launch: Starts them; None where none are started.
+        put_urls: Signs URLs; None where nothing can be put, and the URLs are empty.
+    """
+
+    launch: Launch | None = None
+    put_urls: PutUrls | None = None
+
+
+class FlowTestResource:
+    """`POST /api/v1/flow/test`."""
+
+    def __init__(self, log: EventLog, cache: ViewCache, settings: FlowRuns) -> None:
+        """Start runs as *settings* say, and show them from *log*."""
+        self._log = log
+        self._cache = cache
+        self._launch = settings.launch
+        self._urls = settings.put_urls
+
+    @operation(
+        "Run a flow of nodes at once",
+        body=_REQUEST,
+        body_required=True,
+        query=(_STRINGS,),
+        answers={
+            200: OBJECT,
+            400: Answer("The body is no JSON object (a text), or the flow cannot run.", _FAILURE),
+            502: Answer("A store cannot be used.", _FAILURE),
+            503: Answer("This server starts no runs.", _FAILURE),
+        },
+    )
+    def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Start a run and answer with it as it is when its nodes have begun."""
+        body = _parsed(request.bounded_stream.read())
+        if body is None:
+            _tell(request, response, INVALID_INPUT)
+            return
+        checked = check_document(body)
+        if not checked.sound:
+            _refuse(response, falcon.HTTP_400, INVALID_FLOW, checked)
+            return
+        if self._launch is None:
+            _refuse(response, falcon.HTTP_503, "this server starts no runs; `flowcore-cli serve` does", checked)
+            return
+        try:
+            run_id = self._launch(compile_nodes(checked.document))
+        except StoreError as error:
+            # What the caller has declared wrongly is a kind of its own; the rest is a store that does not do its work.
+            theirs = error.code in {"store-configuration", "object-not-found", "object-name"}
+            _refuse(response, falcon.HTTP_400 if theirs else falcon.HTTP_502, f"unable to run flow: {error}", checked)
+            return
+        except FlowcoreError as error:
+            _refuse(response, falcon.HTTP_500, f"unable to run flow: {error}", checked)
+            return
+        response.content_type = falcon.MEDIA_JSON
+        response.set_header("Cache-Control", "no-store")
+        response.data = self._begun(run_id)
+        _sign(request, response, run_id, self._urls)
+
+    def _begun(self, run_id: RunId) -> bytes:
+        """Return the run as soon as something of it has begun, or as it is after a while."""
+        deadline = time.monotonic() + _START_S
+        while True:
+            position = self._log.position()
+            page = self._cache.page(FAMILY, run_id)
+            left_s = deadline - time.monotonic()
+            if _has_begun(page.body) or left_s <= 0:
+                return page.body
+            self._log.wait(position, left_s)
+
+
+class FlowStatusResource:
+    """`GET /api/v1/flow/status/{flowRunID}`."""
+
+    def __init__(self, view: ViewResource, settings: FlowRuns) -> None:
+        """Show runs through *view*."""
+        self._view = view
+        self._urls = settings.put_urls
+
+    @operation(
+        "A run as a flow run",
+        query=(
+            Parameter("at", "Look back to this position of the log", {"type": "integer"}),
+            Parameter("after", "Answer 304 unless something came after this position", {"type": "integer"}),
+            Parameter("wait", "With `after`: how long to wait for that, in seconds", {"type": "number"}),
+            _STRINGS,
+        ),
+        answers={
+            200: OBJECT,
+            304: UNCHANGED,
+            400: Answer("There is no such run.", {"type": "string"}),
+            503: Answer("Too many requests are waiting."),
+        },
+    )
+    def on_get(self, request: falcon.Request, response: falcon.Response, flow_run_id: str) -> None:
+        """Answer with the run, or with 304 when the caller has it."""
+        run_id = parse_run_id(flow_run_id)
+        if run_id is None:
+            _tell(request, response, UNKNOWN_RUN)
+            return
+        query = attrs.evolve(read_query(request), run_id=run_id)
+        try:
+            self._view.answer(request, response, query)
+        except RunNotFoundError:
+            _tell(request, response, UNKNOWN_RUN)
+            return
+        _sign(request, response, run_id, self._urls)
+
+    on_head = on_get
+
+
+class SignedPutUrls:
+    """URLs of this server's own, for the objects of stores that have none."""
+
+    def __init__(self, log: EventLog, uploads: Uploads) -> None:
+        """Sign with the signer of *uploads* what the runs in *log* wait for."""
+        self._log = log
+        self._signer = uploads.signer
+
+    def sign(self, request: falcon.Request, run_id: RunId, waiting: WaitingUrlDocument) -> WaitingUrlDocument:
+        """Return *waiting* with its `PutURL` and its `TTL`."""
+        artifact = waiting["Artifact"]
+        ticket = self._signer.ticket(
+            # A URL for POST is good for PUT too.
+            "POST" if self._webhook(run_id, artifact["EdgeName"]) else "PUT",
+            artifact["StoreName"],
+            artifact["ObjectName"],
+            max_bytes=MAX_UPLOAD,
+            run=flow_run_id(run_id),
+            edge=artifact["EdgeName"],
+        )
+        # The guard has seen that the Host header names this server.
+        url = f"{request.prefix}{self._signer.sign(ticket)}"
+        return {"Artifact": artifact, "PutURL": url, "TTL": instant_text(Instant(ticket.expires_at))}
+
+    def _webhook(self, run_id: RunId, edge: str) -> bool:
+        created = next(self._log.read(run_id)).event
+        well = created.flow.wells.get(edge) if isinstance(created, RunCreated) else None
+        return well is not None and well.source is WellSource.WEBHOOK
+
+
+def flow_routes(
+    log: EventLog, cache: ViewCache, view: ViewResource, settings: FlowRuns, uploads: Uploads | None
+) -> tuple[Route, ...]:
+    """Return the paths of the family.
+
+    Args:
+        log: Where the runs are.
+        cache: The views of *log*.
+        view: The view `FAMILY` as a resource.
+        settings: How runs are started, and URLs signed.
+        uploads: What signs URLs when *settings* have nothing that does.
+    """
+    if settings.put_urls is None and uploads is not None:
+        settings = attrs.evolve(settings, put_urls=SignedPutUrls(log, uploads))
+    return (
+        Route("/api/v1/flow/test", FlowTestResource(log, cache, settings), Scope.EXECUTE),
+        Route("/api/v1/flow/status/{flow_run_id}", FlowStatusResource(view, settings), Scope.READ),
+    )
+
+
+def _parsed(data: bytes) -> dict[str, Json] | None:
+    """Return the JSON object that *data* spells; None when it spells none. What is in it is looked at elsewhere."""
+    try:
+        found: Json = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _has_begun(body: bytes) -> bool:
+    document: FlowRunDocument = json.loads(body)
+    if document["Status"] == "RUNNING":
+        return any(node["Attempt"] for node in document["NodeState"].values())
+    return document["Status"] != "STOPPED"
+
+
+def _tell(request: falcon.Request, response: falcon.Response, message: str) -> None:
+    """Answer 400 with *message*: a JSON text, as the document prints it, or plain for those who ask for that."""
+    response.status = falcon.HTTP_400
+    if request.client_prefers([falcon.MEDIA_JSON, falcon.MEDIA_TEXT]) == falcon.MEDIA_TEXT:
+        response.content_type = falcon.MEDIA_TEXT
+        response.text = message
+    else:
+        response.content_type = falcon.MEDIA_JSON
+        response.data = json.dumps(message).encode()
+
+
+def _refuse(response: falcon.Response, status: str, error: str, checked: Checked) -> None:
+    response.status = status
+    response.media = {
+        "error": error,
+        "Errors": entries(checked.problems, Severity.ERROR),
+        "Warnings": entries(checked.problems, Severity.WARNING),
+    }
+
+
+def _sign(request: falcon.Request, response: falcon.Response, run_id: RunId, urls: PutUrls | None) -> None:
+    """Put the URLs into the answer; they are for whoever has them, and end, so that nobody may keep the answer."""
+    body = response.data
+    if body is None or UNSIGNED not in body:
+        return
+    document = json.loads(body)
+    waiting = document["WaitingURLs"]
+    if urls is not None:
+        waiting = [urls.sign(request, run_id, each) for each in waiting]
+    if request.get_param("waiting_urls") == "strings":
+        document["WaitingURLs"] = [each["PutURL"] for each in waiting]
+    else:
+        document["WaitingURLs"] = waiting
+    response.data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    response.delete_header("ETag")
+    response.delete_header("Content-Length")
+    response.set_header("Cache-Control", "no-store")
