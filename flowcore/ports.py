@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 import attrs
 
+from .artifacts import Resources
 from .batch.machine import BatchStatus
 from .catalog import SourceType
 from .ids import BatchId, InstanceId, RunId, StreamId
@@ -23,6 +24,7 @@ from .records import (
     Requests,
     Snapshot,
 )
+from .stores import AttemptFiles
 from .values import Instant, Json
 
 __all__ = [
@@ -273,6 +275,8 @@ class SourceCall:
         log: The source's log lines go here.
         redact: Takes the values of secrets out of a text. Whatever is cut to a length for people goes through it first,
             for half of a secret is not recognised afterwards.
+        files: The artifacts to read and to leave; None when the step has none.
+        resources: What the attempt may use of its host; None when nobody has said.
     """
 
     run_id: RunId
@@ -284,6 +288,8 @@ class SourceCall:
     cancel: CancelToken
     log: LogSink
     redact: Redact = str
+    files: AttemptFiles | None = None
+    resources: Resources | None = None
 
     @property
     def idempotency_key(self) -> str:

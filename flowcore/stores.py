@@ -4,11 +4,12 @@ A store holds named bytes. A name is made of segments with slashes between them,
 whatever a store makes of it, a name never leads out of the store.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
 import attrs
 
+from .artifacts import Artifact
 from .errors import ObjectNameError
 from .values import Instant
 
@@ -143,5 +144,61 @@ class SigningStore(ArtifactStore, Protocol):
         Raises:
             ObjectNameError: The name is none.
             StoreError: It cannot sign.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class InputFile:
+    """An artifact that is handed to an attempt.
+
+    Attributes:
+        extension: What a file's name should end with, such as `.png`; empty for nothing.
+    """
+
+    artifact: Artifact
+    extension: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class OutputFile:
+    """An artifact that an attempt may leave.
+
+    Attributes:
+        extension: What a file's name should end with, such as `.png`; empty for nothing.
+        required: Whether the attempt fails without it.
+    """
+
+    extension: str = ""
+    required: bool = True
+
+
+class AttemptFiles(Protocol):
+    """The artifacts of one attempt, as its source sees them: those to read, and places for those to leave, by port."""
+
+    @property
+    def inputs(self) -> Mapping[str, InputFile]:
+        """What is handed in."""
+        ...
+
+    @property
+    def outputs(self) -> Mapping[str, OutputFile]:
+        """What may be left."""
+        ...
+
+    def open(self, port: str) -> ObjectReader:
+        """Return the bytes of an input; `close` it.
+
+        Raises:
+            StoreError: Its store does not do its work.
+        """
+        ...
+
+    def keep(self, port: str, chunks: Iterable[bytes]) -> None:
+        """Keep *chunks* as the artifact that the attempt leaves at an output; it counts when the attempt succeeds.
+
+        Raises:
+            SourceError: Nobody may be handed that: it is not of a type that the port has.
+            StoreError: Its store does not do its work.
         """
         ...

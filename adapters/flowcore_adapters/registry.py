@@ -19,6 +19,7 @@ from flowcore.catalog import Catalog, SourceType
 from flowcore.errors import SourceError
 from flowcore.ports import SourceAdapter
 
+from .sources.container import ContainerSource
 from .sources.env import EnvSource
 from .sources.legacy import LegacyProvider
 from .sources.process import ProcessSource
@@ -119,6 +120,7 @@ def load_registry(extra: Mapping[str, SourceAdapter] | None = None) -> Registry:
     """Return the sources of flowcore and what others have installed, and *extra* in front of both."""
     # Ours are here even when the metadata of this distribution is stale, as after a `git pull`.
     own: tuple[SourceAdapter, ...] = (
+        ContainerSource(),
         EnvSource(),
         ProcessSource(),
         PythonSource(),

@@ -7,6 +7,7 @@ import click
 from flowcore_cli.exits import CommandError, SignalError
 from flowcore_cli.output import tell, warn
 from flowcore_cli.render import visible
+from flowcore_cli.runtime import runtime_options
 from flowcore_cli.storage import log_options, open_log, show_command
 
 
@@ -48,6 +49,12 @@ from flowcore_cli.storage import log_options, open_log, show_command
     metavar="DIR",
     help="The folder below which requests may name folders. Default: the working directory.",
 )
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="What this server is called from outside, for the URLs of uploads; by default what the request called it.",
+)
+@runtime_options
 @log_options
 def serve(
     *,
@@ -62,6 +69,12 @@ def serve(
     max_workers: int | None,
     batch_workers: int,
     workflows_root: str,
+    public_url: str | None,
+    store_dir: str | None,
+    mount_root: tuple[str, ...],
+    stores: str | None,
+    node_runtime: str,
+    tier_policy: str,
     db: str | None,
     no_db: bool,
     durability: str,
@@ -78,13 +91,12 @@ def serve(
 
     from flowcore.service import create_run
     from flowcore_adapters.clock import SystemClock
-    from flowcore_adapters.http.flow_runs import FlowRuns
     from flowcore_adapters.http.guard import GuardSettings
     from flowcore_adapters.node_runs import NodeRuns
-    from flowcore_adapters.registry import load_registry
     from flowcore_cli.drive import named_flow
-    from flowcore_cli.server import OwnRun, start_server
-    from flowcore_cli.serving import Serving
+    from flowcore_cli.runtime import NodeRuntime, StorePlaces, open_services, watched
+    from flowcore_cli.server import NodeService, OwnRun, start_server
+    from flowcore_cli.serving import Serving, Workshop
     from flowcore_cli.signals import Signals
 
     guard = GuardSettings(
@@ -98,26 +110,40 @@ def serve(
         raise CommandError(f"--workflows-root: {workflows_root}: no such folder")
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        registry = load_registry()
+        runtime = NodeRuntime(node_runtime, tier_policy)
+        registry = runtime.registry()
         flow = named_flow(files, registry) if files else None
         log = stack.enter_context(closing(open_log(db, no_db=no_db, durability=durability)))
         own = None if flow is None else OwnRun()
+        places = StorePlaces(store_dir, mount_root, stores)
+        clock = SystemClock()
+        services = stack.enter_context(closing(open_services(log, clock, places, None if no_db else db)))
         serving = Serving(
             log,
             registry,
             signals,
             batch_workers=batch_workers,
+            nodes=Workshop(services.handing, runtime.budget(), services.polling.watch),
             shown_by=None if no_db else lambda name: show_command(name, db),
         )
-        starting = FlowRuns(launch=NodeRuns(log, SystemClock(), serving.launcher.drive))
+        launch = NodeRuns(log, clock, watched(serving.launcher.drive, services), services.book)
         server = stack.enter_context(
-            start_server(log, port, guard, insecure=insecure_no_auth, own=own, flow_runs=starting)
+            start_server(
+                log,
+                port,
+                guard,
+                insecure=insecure_no_auth,
+                own=own,
+                nodes=NodeService(services, launch),
+                public_url=public_url,
+            )
         )
+        runtime.clear_up()
         if insecure_no_auth and guard.token is None:
             warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
         tell(f"serving at {server.url} until Ctrl-C")
         if flow is not None and own is not None:
-            run_id = create_run(log, flow, at=SystemClock().now(), max_workers=max_workers)
+            run_id = create_run(log, flow, at=clock.now(), max_workers=max_workers)
             own.run_id = run_id
             serving.adopt(run_id)
             tell(f"run {run_id} of {visible(flow.name)} started")

@@ -4,10 +4,14 @@ import attrs
 
 from flowcore.ids import RunId
 from flowcore.ports import EventLog
+from flowcore_adapters.artifacts.services import ArtifactServices
+from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.flow_runs import FlowRuns
+from flowcore_adapters.http.flow_runs import FlowRuns, Launch, SignedPutUrls
 from flowcore_adapters.http.guard import GuardSettings
+from flowcore_adapters.http.put_urls import StorePutUrls
 from flowcore_adapters.http.server import ServerHandle, serve_in_thread
+from flowcore_adapters.http.uploads import Uploads
 
 
 @attrs.define
@@ -25,6 +29,19 @@ class OwnRun:
         return self.run_id
 
 
+@attrs.frozen
+class NodeService:
+    """What a server needs to run flows of nodes.
+
+    Attributes:
+        services: Their artifacts.
+        launch: Starts a run.
+    """
+
+    services: ArtifactServices
+    launch: Launch
+
+
 def start_server(
     log: EventLog,
     port: int,
@@ -32,15 +49,23 @@ def start_server(
     *,
     insecure: bool = False,
     own: OwnRun | None = None,
-    flow_runs: FlowRuns | None = None,
+    nodes: NodeService | None = None,
+    public_url: str | None = None,
 ) -> ServerHandle:
     """Serve *log* at *port*, with *own* as its most recent run; stop the server afterwards.
 
-    Runs of flows of nodes are started as *flow_runs* say.
+    Runs of flows of nodes are started, and their artifacts put and fetched, as *nodes* says; *public_url* is what the
+    server is called from outside.
 
     Raises:
         ServerError: It cannot listen there, or must not.
     """
     guard = GuardSettings() if guard is None else guard
-    application = create_app(log, guard=guard, own=own, flow_runs=flow_runs)
-    return serve_in_thread(application, guard.host, port, token=guard.token, insecure=insecure)
+    uploads, flow_runs = None, None
+    if nodes is not None:
+        services = nodes.services
+        uploads = Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
+        put_urls = StorePutUrls(SignedPutUrls(log, uploads), services.book, SystemClock(), public_url)
+        flow_runs = FlowRuns(launch=nodes.launch, put_urls=put_urls)
+    application = create_app(log, guard=guard, own=own, uploads=uploads, flow_runs=flow_runs)
+    return serve_in_thread(application, guard.host, port, token=guard.token, insecure=insecure, uploads=uploads)

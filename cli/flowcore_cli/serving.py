@@ -7,13 +7,17 @@ from signal import Signals as Signal
 from threading import Event as Flag
 from typing import TypeAlias
 
+import attrs
+
 from flowcore.ids import BatchId, RunId
 from flowcore.ports import EventLog
 from flowcore.run.commands import StopRun
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.registry import Registry
+from flowcore_adapters.runner.budget import Budget
 from flowcore_adapters.runner.engine import Engine
+from flowcore_adapters.runner.handing import Handing
 from flowcore_cli.batch_records import BatchRecord
 from flowcore_cli.output import tell, warn
 from flowcore_cli.records import RunRecord
@@ -26,6 +30,21 @@ _GRACE_S = 8.0
 """How long the ends of runs are waited for when the server ends, in seconds."""
 
 
+@attrs.frozen
+class Workshop:
+    """What nodes need.
+
+    Attributes:
+        handing: Gives them their artifacts.
+        budget: What they may use together.
+        watch: Has it looked for what a run waits for where nobody tells.
+    """
+
+    handing: Handing
+    budget: Budget
+    watch: Callable[[RunId], None]
+
+
 class Serving:
     """The engine of a server.
 
@@ -34,14 +53,24 @@ class Serving:
     """
 
     def __init__(
-        self, log: EventLog, registry: Registry, signals: Signals, *, batch_workers: int, shown_by: ShownBy | None
+        self,
+        log: EventLog,
+        registry: Registry,
+        signals: Signals,
+        *,
+        batch_workers: int,
+        shown_by: ShownBy | None,
+        nodes: Workshop,
     ) -> None:
         """Drive runs of *log*; what ends is told, with the command of *shown_by*, if it was not started by requests."""
+        self._nodes = nodes
         self._log = log
         self._clock = SystemClock()
         self._signals = signals
         self._shown_by = shown_by
-        self._engine = Engine(log, registry, self._clock, batch_workers=batch_workers)
+        self._engine = Engine(
+            log, registry, self._clock, batch_workers=batch_workers, handing=nodes.handing, budget=nodes.budget
+        )
         self._inbox: SimpleQueue[Signal] = SimpleQueue()
         self._runs: dict[RunId, Flag] = {}
         self._batches: dict[BatchId, Flag] = {}
@@ -51,6 +80,7 @@ class Serving:
         """Drive a run (see `Engine.adopt`)."""
         ended = self._engine.adopt(run_id)
         self._runs[run_id] = ended
+        self._nodes.watch(run_id)
         return ended
 
     def adopt_batch(self, batch_id: BatchId) -> Flag:

@@ -4,7 +4,9 @@ from math import inf
 from threading import Event as Flag
 from typing import Final
 
+from flowcore.artifacts import Resources
 from flowcore.ids import InstanceId, RunId
+from flowcore.model import Step
 from flowcore.run.commands import ReportLines
 from flowcore.run.state import InstanceState
 from flowcore.service import RunSession
@@ -13,6 +15,7 @@ from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.registry import Registry
 
 from .context import RunContext
+from .handing import HandedFiles, Handing
 from .lines import Tracing
 from .perform import Attempt, make_attempt
 from .plan import Planner, StepPlan
@@ -30,8 +33,12 @@ class ActiveRun:
         not_before: The moment of the last alarm: it has come, whatever the clock of the day says.
     """
 
-    def __init__(self, session: RunSession, registry: Registry, tracing: Tracing) -> None:
-        """Get ready to drive the run of *session*, whose lines are kept as *tracing* says.
+    def __init__(
+        self, session: RunSession, registry: Registry, tracing: Tracing, handing: Handing | None = None
+    ) -> None:
+        """Get ready to drive the run of *session*.
+
+        Its lines are kept as *tracing* says; *handing* gives its attempts their artifacts.
 
         Raises:
             FlowDocumentError: A secret of its flow is not to be found.
@@ -39,6 +46,7 @@ class ActiveRun:
         self.session = session
         self.tracing = tracing
         tracing.follow(session.state)
+        self._handing = handing
         self.context = RunContext(session.state, registry)
         self.ended = Flag()
         self.alarm: Instant | None = None
@@ -57,13 +65,16 @@ class ActiveRun:
         """Return the plan of the step that *instance* is an instance of."""
         return self._planner.plan(instance.path, self.session.state.step_of(instance))
 
-    def prepare(self, instance: InstanceState, plan: StepPlan, started: float) -> None:
+    def prepare(
+        self, instance: InstanceState, plan: StepPlan, started: float, granted: Resources | None = None
+    ) -> None:
         """Make the attempt that has just been recorded as started; it goes out after the commit.
 
         Args:
             instance: Whose attempt it is.
             plan: The plan of its step.
             started: When it started, on the monotonic clock.
+            granted: What it may use of this machine; None when nobody has said.
         """
         blocking = plan.source.blocking
         context = self.context
@@ -77,12 +88,21 @@ class ActiveRun:
             Cancellation() if blocking else _NEVER,
             context.redactor,
             self.tracing,
+            None,
+            None if self._handing is None else self._files(plan.step),
+            granted,
         )
         if blocking:
             self._attempts[instance.id] = attempt
             self._outgoing.append(attempt)
         else:
             self._inline.append(attempt)
+
+    def _files(self, step: Step) -> HandedFiles | None:
+        state = self.session.state
+        if self._handing is None or not (step.artifact_inputs or step.artifact_outputs):
+            return None
+        return self._handing(self.run_id, state.flow, state.created_at or Instant(0.0), step, dict(state.artifacts))
 
     def take_inline(self) -> list[Attempt]:
         """Return the attempts to be made on the loop, once."""

@@ -24,6 +24,8 @@ from flowcore_adapters.registry import Registry
 
 from .active import ActiveRun
 from .batches import DEFAULT_WORKERS, ActiveBatch
+from .budget import Budget
+from .handing import Handing
 from .inbox import Adopt, AdoptBatch, Close, Item, Noticed, Request
 from .ownership import LEASE_S, Watch, claim, gone_owner, this_program
 from .perform import Attempt, perform
@@ -48,6 +50,8 @@ class Engine:
         pool_size: int = DEFAULT_POOL,
         batch_workers: int = DEFAULT_WORKERS,
         listener: Listener | None = None,
+        handing: Handing | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """Drive runs of *log* with the sources of *registry*.
 
@@ -55,7 +59,10 @@ class Engine:
             pool_size: How many blocking attempts may go on at once.
             batch_workers: How many items of all batches may go on at once.
             listener: Told of events once they are committed, from one thread at a time; what it raises is logged.
+            handing: Gives attempts their artifacts; without it they have none.
+            budget: What steps that have said what they need may use together; None for what this machine has.
         """
+        self._handing = handing
         self._log = log
         self._registry = registry
         self._clock = clock
@@ -73,6 +80,7 @@ class Engine:
             rouse=self._rouse,
             teller=self._teller,
             batch_workers=batch_workers,
+            budget=budget,
         )
         self._asleep_until = inf
         self._thread: Thread | None = None
@@ -97,7 +105,7 @@ class Engine:
         try:
             with uncollected():
                 session = RunSession(self._log, run_id, epoch)
-                run = ActiveRun(session, self._registry, self._turns.scribe.tracing(run_id))
+                run = ActiveRun(session, self._registry, self._turns.scribe.tracing(run_id), self._handing)
             # One run alone is never kept waiting by the pool.
             self._pool.size = max(self._pool.size, run.session.state.max_workers)
         except BaseException:

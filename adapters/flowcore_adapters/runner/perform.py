@@ -8,8 +8,9 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from flowcore.artifacts import Resources
 from flowcore.cleaning import clean
-from flowcore.errors import ExpressionError, SourceError
+from flowcore.errors import ExpressionError, ObjectNameError, SourceError, StoreConfigurationError, StoreError
 from flowcore.expressions import compile_template
 from flowcore.ids import InstanceId, RunId, StepName
 from flowcore.maker import maker
@@ -23,12 +24,14 @@ from flowcore.run.commands import (
     ReportSuccess,
     make_report_success,
 )
+from flowcore.run.events import NO_ARTIFACTS
 from flowcore.run.state import InstanceState
 from flowcore.secrets import Redactor
 from flowcore.values import Json
 from flowcore_adapters.cancel import Cancellation
 
 from .context import RunContext
+from .handing import HandedFiles
 from .lines import MAKING, TRACE, AttemptLines, Tracing
 from .plan import StepPlan, mapping, steps_used
 
@@ -53,6 +56,8 @@ class Attempt:
     redactor: Redactor
     tracing: Tracing
     lines: AttemptLines | None = None
+    files: HandedFiles | None = None
+    granted: Resources | None = None
 
     @property
     def last_moment(self) -> float:
@@ -87,15 +92,24 @@ def perform(attempt: Attempt, clock: Clock) -> ReportSuccess | ReportFailure:
     began = clock.monotonic() if attempt.tracing.enabled else 0.0
     try:
         outputs, notes = _outputs(attempt, clock)
+        artifacts = NO_ARTIFACTS if attempt.files is None else attempt.files.left()
     except (SourceError, ExpressionError) as error:
         failure = _failure(attempt, clock, error)
+    except StoreError as error:
+        retryable = not isinstance(error, StoreConfigurationError | ObjectNameError)
+        failure = _failure(attempt, clock, SourceError(str(error), code=error.code, retryable=retryable))
     except BaseException as error:  # noqa: BLE001 - the outermost edge: what a source raises, `sys.exit()` too, is a fact
         failure = _failure(attempt, clock, SourceError(f"{type(error).__name__}: {error}", code="source-fault"))
     else:
         if began:
             attempt.trace(f"succeeded after {clock.monotonic() - began:.3f} s")
         return make_report_success(
-            instance=attempt.instance, attempt=attempt.number, outputs=outputs, notes=notes, at=clock.now()
+            instance=attempt.instance,
+            attempt=attempt.number,
+            outputs=outputs,
+            notes=notes,
+            at=clock.now(),
+            artifacts=artifacts,
         )
     if began:
         attempt.trace(f"failed after {clock.monotonic() - began:.3f} s: {failure.error} [{failure.code}]")
@@ -118,6 +132,8 @@ def _outputs(attempt: Attempt, clock: Clock) -> tuple[Mapping[str, Json], tuple[
     if lines is not None:
         lines.value("configuration", configuration)
         called = clock.monotonic()
+    if attempt.files is not None:
+        attempt.files.check()
     result = source.adapter.call(
         make_source_call(
             run_id=attempt.run_id,
@@ -129,6 +145,8 @@ def _outputs(attempt: Attempt, clock: Clock) -> tuple[Mapping[str, Json], tuple[
             cancel=attempt.cancel,
             log=attempt.log,
             redact=attempt.redactor.text,
+            files=attempt.files,
+            resources=attempt.granted,
         )
     )
     if lines is not None:

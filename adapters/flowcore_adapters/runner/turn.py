@@ -15,6 +15,7 @@ from contextlib import suppress
 from math import inf
 from typing import Final, TypeAlias
 
+from flowcore.artifacts import Resources
 from flowcore.errors import CommandRejectedError, FencedError
 from flowcore.ids import InstanceId, RunId, StreamId
 from flowcore.ports import Clock, EventLog, Owner
@@ -28,8 +29,10 @@ from flowcore_adapters.registry import Registry
 
 from .active import ActiveRun
 from .batches import DEFAULT_WORKERS, Batches
+from .budget import Budget, this_machine
 from .lines import decision
 from .perform import Attempt, look_at_guard, look_at_loop, perform
+from .plan import StepPlan
 from .pool import WorkerPool
 from .scribe import Scribe
 from .telling import Teller
@@ -67,6 +70,7 @@ class Turns:
         rouse: Callable[[float], None],
         teller: Teller,
         batch_workers: int = DEFAULT_WORKERS,
+        budget: Budget | None = None,
     ) -> None:
         """Append to *log* as *owner*; *rouse* is told of moments at which there must be a turn."""
         self.runs: dict[RunId, ActiveRun] = {}
@@ -79,6 +83,7 @@ class Turns:
         self._owner = owner
         self._pool = pool
         self._rouse = rouse
+        self._budget = Budget(this_machine()) if budget is None else budget
         self._teller = teller
         self.scribe = Scribe(clock, rouse)
         self.batches = Batches(
@@ -109,7 +114,7 @@ class Turns:
                 self._take_late(attempt, command)
             # An attempt that was given up has left the air: its place is free already, its report comes too late.
             elif run.land(attempt):
-                self._pool.finished()
+                self._finished(attempt)
                 self._report(run, attempt, command)
                 self.touched[attempt.run_id] = run
 
@@ -126,10 +131,14 @@ class Turns:
         """Have it recorded that somebody else's run was reported on from here."""
         run = self._fenced.get(attempt.run_id)
         if run is not None and run.land(attempt):
-            self._pool.finished()
+            self._finished(attempt)
             run.session.reject(self._log, command)
             if not run.busy:
                 del self._fenced[attempt.run_id]
+
+    def _finished(self, attempt: Attempt) -> None:
+        self._pool.finished()
+        self._budget.release(attempt.granted)
 
     @property
     def restless(self) -> bool:
@@ -231,7 +240,7 @@ class Turns:
         """Leave *run* in the queue: it is an item of a batch that was stopped just before it started."""
         for attempt in run.take_outgoing():
             run.land(attempt)
-            self._pool.finished()
+            self._finished(attempt)
         del self.runs[run.run_id]
         self.touched.pop(run.run_id, None)
         self.batches.dropped(run)
@@ -240,7 +249,7 @@ class Turns:
         """Leave *run* to the program that has taken it over; only its late reports concern this one still."""
         for attempt in run.take_outgoing():
             run.land(attempt)
-            self._pool.finished()
+            self._finished(attempt)
         run.cancel_all()
         if run.busy:
             self._fenced[run.run_id] = run
@@ -286,6 +295,7 @@ class Turns:
                     moved += self._do(run, effect)
             for attempt in run.take_inline():
                 self._report(run, attempt, perform(attempt, self._clock))
+                self._budget.release(attempt.granted)
             if not moved:
                 return
             begun += moved
@@ -303,14 +313,19 @@ class Turns:
         if blocking and not self._pool.reserve():
             self._starved[run.run_id] = run
             return 0
+        wanted = plan.step.resources
+        granted = None if wanted is None else self._budget.reserve(wanted, plan.step.name)
+        if wanted is not None and granted is None:
+            self._starved[run.run_id] = run
+            self._give_back(plan, None)
+            return 0
         try:
             session.execute(make_start_attempt(instance=effect.instance, at=now))
         except CommandRejectedError:
             # An effect of the same batch came first: a guard that failed may have halted the run.
-            if blocking:
-                self._pool.finished()
+            self._give_back(plan, granted)
             return 0
-        run.prepare(instance, plan, started)
+        run.prepare(instance, plan, started, granted)
         return 1
 
     def _do(self, run: ActiveRun, effect: Resolve | Iterate | Cancel | Consequences) -> int:
@@ -332,6 +347,11 @@ class Turns:
                 session.execute(Settle(at=self._clock.now()))
         return 1
 
+    def _give_back(self, plan: StepPlan, granted: Resources | None) -> None:
+        if plan.source.blocking:
+            self._pool.finished()
+        self._budget.release(granted)
+
     def _cancel(self, run: ActiveRun, instance: InstanceId) -> None:
         attempt = run.cancel(instance)
         if attempt is not None:
@@ -347,7 +367,7 @@ class Turns:
                 jobs.append(attempt)
             else:
                 run.land(attempt)
-                self._pool.finished()
+                self._finished(attempt)
         if jobs:
             self._pool.submit(jobs)
             if self._pool.waiting > 1:
@@ -369,6 +389,7 @@ class Turns:
         run.cancel(attempt.instance)
         run.land(attempt)
         self._pool.lose()
+        self._budget.release(attempt.granted)
         after = f"timeout after {attempt.plan.step.timeout_s:g} s"
         failure = ReportFailure(
             instance=attempt.instance,

@@ -11,7 +11,7 @@ from flowcore_adapters.registry import Registry, load_registry
 from flowcore_adapters.sources.value import ValueSource
 from tests.calls import fail, give
 
-OWN = ["env", "process", "python", "rest", "value", "wait"]
+OWN = ["container", "env", "process", "python", "rest", "value", "wait"]
 MODULE = """
 from flowcore.catalog import SourceType
 from flowcore.ports import SourceResult

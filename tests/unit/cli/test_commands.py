@@ -41,7 +41,7 @@ def test_help_lists_every_command_with_its_line(option: str) -> None:
     result = invoke(option)
     assert result.exit_code == 0
     for name, (_, about) in COMMANDS.items():
-        assert f"  {name:<8}  {about}\n" in result.stdout
+        assert f"  {name:<9}  {about}\n" in result.stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -124,7 +124,7 @@ def test_validate_names_everything_from_top_to_bottom(here: Path) -> None:
     )
     assert lines[1] == "bad.yaml:4:5 flow[0].on_eror: unknown key 'on_eror' (did you mean `on_error`?)"
     assert lines[2].startswith("bad.yaml:5:")
-    assert " flow[1]: a step needs a 'source' (available: env, process, " in lines[2]
+    assert " flow[1]: a step needs a 'source' (available: container, env, process, " in lines[2]
     assert lines[3:] == ["3 problems"]
 
 

@@ -1,0 +1,70 @@
+"""Objects that runs wait for: what they are called, and how the run hears that they are there."""
+
+from typing import Final
+
+from flowcore.artifacts import Artifact
+from flowcore.documents.nodes.object_names import name_on_edge
+from flowcore.errors import CommandRejectedError, RunNotFoundError
+from flowcore.ids import RunId, parse_run_id
+from flowcore.ports import Clock, EventLog
+from flowcore.run.commands import DeliverArtifact
+from flowcore.run.state import RunState
+from flowcore.service import load, request
+from flowcore.stores import StoredObject
+from flowcore_adapters.content_type import content_type_of, extension_of
+
+from .book import Declared, StoreBook
+from .signed_urls import Ticket
+
+NOT_AWAITED: Final = "artifact-not-awaited"
+
+
+class RunArrivals:
+    """Tells runs of objects, by an event in their log: whoever drives the run acts on it at once."""
+
+    def __init__(self, log: EventLog, clock: Clock, book: StoreBook) -> None:
+        """Append to *log*."""
+        self._log = log
+        self._clock = clock
+        self._book = book
+
+    def place(self, ticket: Ticket, beginning: bytes) -> str:
+        """Return the name to keep an object under that begins with *beginning*: its type gives it an extension."""
+        run_id, declared = self._awaited(ticket)
+        extension = extension_of(content_type_of(beginning, ticket.name))
+        return name_on_edge(declared.flow, ticket.edge, run_id, declared.created_at, extension=extension)
+
+    def arrived(self, ticket: Ticket, stored: StoredObject, beginning: bytes) -> None:
+        """Tell the run; only the first object for an edge counts."""
+        run_id, _ = self._awaited(ticket)
+        artifact = Artifact(
+            store=ticket.store,
+            name=stored.name,
+            size_bytes=stored.size_bytes,
+            content_type=content_type_of(beginning, stored.name),
+        )
+        self.deliver(run_id, ticket.edge, artifact)
+
+    def deliver(self, run_id: RunId, edge: str, artifact: Artifact) -> None:
+        """Have it recorded that *artifact* is there.
+
+        Raises:
+            CommandRejectedError: The run does not wait for it any more (code `artifact-not-awaited`).
+        """
+        try:
+            events = request(self._log, run_id, DeliverArtifact(edge=edge, artifact=artifact, at=self._clock.now()))
+        except (CommandRejectedError, RunNotFoundError) as error:
+            raise CommandRejectedError(NOT_AWAITED, str(error)) from None
+        if not events:
+            raise CommandRejectedError(NOT_AWAITED, f"the run has an object for '{edge}' already")
+
+    def _awaited(self, ticket: Ticket) -> tuple[RunId, Declared]:
+        run_id = parse_run_id(ticket.run)
+        declared = None if run_id is None else self._book.declared(run_id)
+        if run_id is None or declared is None or ticket.edge not in declared.flow.wells:
+            raise CommandRejectedError(NOT_AWAITED, f"there is no run {ticket.run[:40]} that waits for this object")
+        state: RunState = load(self._log, run_id)
+        if state.ended or ticket.edge in state.artifacts:
+            why = "has ended" if state.ended else f"has an object for '{ticket.edge}' already"
+            raise CommandRejectedError(NOT_AWAITED, f"the run {why}")
+        return run_id, declared

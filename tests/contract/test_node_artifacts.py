@@ -1,0 +1,310 @@
+"""Artifacts of runs: handed from node to node, awaited, looked for (contract flow-runs, sections 4 to 9)."""
+
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowcore.artifacts import Artifact, Resources, Store
+from flowcore.documents.nodes.tiers import Fit
+from flowcore.errors import ObjectNotFoundError, StoreConfigurationError
+from flowcore.ids import flow_run_id
+from flowcore.ports import SourceCall
+from flowcore.run.events import (
+    ArtifactArrived,
+    AttemptFailed,
+    AttemptStarted,
+    AttemptSucceeded,
+    RunSucceeded,
+    StepLogged,
+)
+from flowcore.service import load
+from flowcore_adapters.artifacts.book import StoreBook
+from flowcore_adapters.artifacts.factory import StoreSettings
+from flowcore_adapters.artifacts.objects import S3ArtifactStore
+from flowcore_adapters.http.app import create_app
+from flowcore_adapters.http.uploads import Uploads
+from flowcore_adapters.logs.memory import SharedMemoryEventLog
+from flowcore_adapters.runner.budget import Budget, Capacity
+from flowcore_adapters.runner.lines import FLUSH_S
+from tests.contract.wsgi_client import Answer, call
+from tests.node_flows import TEXT, Station, compiled, content, definition, functions, leave, node, station
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+GB = 1024**3
+
+
+@pytest.fixture
+def log() -> Generator[SharedMemoryEventLog]:
+    found = SharedMemoryEventLog()
+    yield found
+    found.close()
+
+
+def upper(call: SourceCall) -> None:
+    call.log("working", stream="stdout")
+    leave(call, "out", content(call, "text").upper())
+
+
+def twice(call: SourceCall) -> None:
+    leave(call, "out", content(call, "text") * 2)
+
+
+CHAIN = (
+    [node("one", "upper", {"text": "in"}, {"out": "middle"}), node("two", "twice", {"text": "middle"}, {"out": "end"})],
+    [
+        definition("upper", inputs={"text": TEXT}, outputs={"out": TEXT}),
+        definition("twice", inputs={"text": TEXT}, outputs={"out": TEXT}),
+    ],
+)
+
+
+def put(place: Station, run_id: Any, data: bytes, edge: str = "in") -> Answer:  # noqa: ANN401
+    """Put an object with a URL for the run."""
+    services = place.services
+    uploads = Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
+    run = flow_run_id(run_id)
+    ticket = services.signer.ticket("PUT", "default", f"{run}/{edge}", max_bytes=1000, run=run, edge=edge)
+    return call(create_app(place.log, uploads=uploads), services.signer.sign(ticket), method="PUT", body=data)
+
+
+def test_artifacts_go_from_node_to_node(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id = place.start(compiled(*CHAIN))
+        assert put(place, run_id, b"hello\n").status == 200
+        events = place.finish(run_id)
+        assert isinstance(events[-1], RunSucceeded)
+        run = flow_run_id(run_id)
+        arrived = next(event for event in events if isinstance(event, ArtifactArrived))
+        assert (arrived.edge, arrived.artifact) == (
+            "in",
+            Artifact(store="default", name=f"{run}/in.txt", size_bytes=6, content_type="text/plain"),
+        )
+        left = [event.artifacts for event in events if isinstance(event, AttemptSucceeded)]
+        assert left == [
+            {"middle": Artifact(store="default", name=f"{run}/middle.txt", size_bytes=6, content_type="text/plain")},
+            {"end": Artifact(store="default", name=f"{run}/end.txt", size_bytes=12, content_type="text/plain")},
+        ]
+        assert place.object(run_id, "end") == b"HELLO\nHELLO\n"
+
+
+def test_lines_are_recorded_before_what_the_attempt_came_to(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    def talk(call: SourceCall) -> None:
+        for number in range(1000):
+            call.log(f"line {number}", stream="stdout" if number % 2 else "stderr")
+
+    with station(log, tmp_path, functions(talk=talk)) as place:
+        events = place.finish(place.start(compiled([node("one", "talk")], [definition("talk")])))
+        said = [event for event in events if isinstance(event, StepLogged)]
+        lines = [line for event in said for line in event.lines]
+        assert [line.message for line in lines] == [f"line {number}" for number in range(1000)]
+        assert {line.stream for line in lines} == {"stdout", "stderr"}
+        assert [event.first for event in said] == [
+            sum(len(each.lines) for each in said[:place]) for place in range(len(said))
+        ]
+        assert len(said) < 50
+        assert events.index(said[-1]) < events.index(
+            next(each for each in events if isinstance(each, AttemptSucceeded))
+        )
+
+
+def test_lines_are_recorded_while_the_attempt_goes_on(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    said = threading.Event()
+
+    def talk(call: SourceCall) -> None:
+        call.log("here")
+        assert said.wait(20)
+
+    with station(log, tmp_path, functions(talk=talk)) as place:
+        run_id = place.start(compiled([node("one", "talk")], [definition("talk")]))
+        position = 0
+        while not any(isinstance(event, StepLogged) for event in place.events(run_id)):
+            seen = log.wait(position, 50 * FLUSH_S)
+            assert seen > position
+            position = seen
+        said.set()
+        place.finish(run_id)
+
+
+def test_a_second_object_is_refused_and_changes_nothing(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id = place.start(compiled(*CHAIN))
+        assert put(place, run_id, b"first").status == 200
+        assert put(place, run_id, b"second").status == 409
+        place.finish(run_id)
+        assert put(place, run_id, b"third").status == 409
+        assert place.object(run_id, "in") == b"first"
+
+
+@pytest.mark.parametrize("edge", ["unknown", "end"])
+def test_what_nobody_waits_for_is_refused(log: SharedMemoryEventLog, tmp_path: Path, edge: str) -> None:
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id = place.start(compiled(*CHAIN))
+        assert put(place, run_id, b"x", edge).status == 409
+        assert put(place, run_id + 1, b"x").status == 404
+
+
+def test_an_input_of_the_wrong_type_fails_the_node_at_once(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    definitions = [definition("upper", inputs={"text": ["image/*"]}, outputs={"out": TEXT}, MaxAttempts=3)]
+    with station(log, tmp_path, functions(upper=upper)) as place:
+        run_id = place.start(compiled([node("one", "upper", {"text": "in"}, {"out": "end"})], definitions))
+        put(place, run_id, b"plain text")
+        (failed,) = [event for event in place.finish(run_id) if isinstance(event, AttemptFailed)]
+        assert (failed.code, failed.retry_at) == ("input-type", None)
+        assert failed.error == "input 'text' must be image/*, and it is text/plain"
+
+
+def test_an_output_of_the_wrong_type_fails_the_node_at_once(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    def paint(call: SourceCall) -> None:
+        leave(call, "out", PNG)
+
+    definitions = [definition("paint", outputs={"out": TEXT})]
+    with station(log, tmp_path, functions(paint=paint)) as place:
+        events = place.finish(place.start(compiled([node("one", "paint", None, {"out": "end"})], definitions)))
+        (failed,) = [event for event in events if isinstance(event, AttemptFailed)]
+        assert (failed.code, failed.error) == ("output-type", "output 'out' must be text/plain, and it is image/png")
+
+
+def test_a_required_output_that_is_not_there_is_tried_again(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    tries: list[int] = []
+
+    def forgetful(call: SourceCall) -> None:
+        tries.append(call.attempt)
+        if call.attempt == 2:
+            leave(call, "out", b"at last")
+
+    definitions = [definition("forgetful", outputs={"out": TEXT}, MaxAttempts=2)]
+    with station(log, tmp_path, functions(forgetful=forgetful)) as place:
+        run_id = place.start(compiled([node("one", "forgetful", None, {"out": "end"})], definitions))
+        (failed,) = [event for event in place.finish(run_id) if isinstance(event, AttemptFailed)]
+        assert failed.code == "output-missing"
+        assert tries == [1, 2]
+        assert place.object(run_id, "end") == b"at last"
+
+
+def test_a_static_object_must_be_there_at_the_start(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    wells = [{"Edge": "in", "Store": "default", "Source": "static", "Key": "shared/text.txt"}]
+    flow = compiled(*CHAIN, DataWells=wells)
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        with pytest.raises(ObjectNotFoundError):
+            place.start(flow)
+        assert list(log.runs()) == []
+        place.services.book.find("default").put("shared/text.txt", [b"shared"])
+        run_id = place.start(flow)
+        place.finish(run_id)
+        assert place.object(run_id, "end") == b"SHAREDSHARED"
+
+
+def test_what_arrives_in_a_store_of_others_is_found(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    stores = [{"Name": "memory", "Type": "s3local", "Params": {"BucketName": tmp_path.name}}]
+    flow = compiled(*CHAIN, Stores=stores, DefaultDataWell={"Store": "memory", "Source": "upload"})
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id = place.start(flow)
+        polling = place.services.polling
+        assert polling.look(run_id, "in")
+        store = place.services.book.find("memory", flow_run_id(run_id))
+        store.put(f"{flow_run_id(run_id)}/in", [b"found"])
+        assert not polling.look(run_id, "in")
+        assert not polling.look(run_id, "in")
+        place.finish(run_id)
+        assert place.object(run_id, "end") == b"FOUNDFOUND"
+
+
+def test_the_keys_of_a_store_are_recorded_nowhere(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    params = {
+        "BucketName": "b",
+        "AccessKey": "the-access-key",
+        "SecretKey": "the-secret-key",
+        "Endpoint": "127.0.0.1:9",
+    }
+    stores = [{"Name": "bucket", "Type": "s3", "Params": params}]
+    flow = compiled(*CHAIN, Stores=stores, DefaultDataWell={"Store": "bucket", "Source": "upload"})
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id = place.start(flow)
+        assert isinstance(place.services.book.find("bucket", flow_run_id(run_id)), S3ArtifactStore)
+        assert "the-secret-key" not in repr(place.events(run_id))
+        assert "the-access-key" not in repr(place.events(run_id))
+        settings = StoreSettings(directory=tmp_path)
+        with pytest.raises(StoreConfigurationError, match="never recorded"):
+            StoreBook(log, settings).find("bucket", flow_run_id(run_id))
+        own = {"bucket": Store(type="s3", params={**params, "BucketName": "other"})}
+        assert isinstance(StoreBook(log, settings, own).find("bucket", flow_run_id(run_id)), S3ArtifactStore)
+
+
+def test_a_store_that_nobody_knows_is_refused_before_anything_is_recorded(
+    log: SharedMemoryEventLog, tmp_path: Path
+) -> None:
+    flow = compiled(
+        *CHAIN, Stores=[{"Name": "mine", "Type": "s3"}], DefaultDataWell={"Store": "mine", "Source": "upload"}
+    )
+    with station(log, tmp_path, functions()) as place:
+        with pytest.raises(StoreConfigurationError, match="neither the flow nor the server"):
+            place.start(flow)
+        assert list(log.runs()) == []
+
+
+def test_a_run_waits_across_restarts(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id = place.launch(compiled(*CHAIN))
+        place.engine.close()
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        # Nobody drives it when the object comes.
+        assert put(place, run_id, b"late").status == 200
+        assert not load(log, run_id).ended
+        place.engine.adopt(run_id)
+        place.finish(run_id)
+        assert place.object(run_id, "end") == b"LATELATE"
+
+
+def test_nodes_share_what_the_machine_has(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    """Ten `c-large` nodes do not start at once on two cores."""
+    lock, now, most = threading.Lock(), 0, 0
+    granted: set[tuple[float, int]] = set()
+
+    def work(call: SourceCall) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+            assert call.resources is not None
+            granted.add((call.resources.cores, call.resources.memory_bytes))
+        threading.Event().wait(0.02)
+        with lock:
+            now -= 1
+
+    nodes = [node(f"node-{number}", "work") for number in range(10)]
+    budget = Budget(Capacity(2, 4 * GB))
+    with station(log, tmp_path, functions(work=work), budget) as place:
+        events = place.finish(place.start(compiled(nodes, [definition("work", Tier="c-large")])))
+        assert isinstance(events[-1], RunSucceeded)
+        assert (most, granted) == (1, {(2, 4 * GB)})
+        assert budget.reserve(Resources(cores=2, memory_bytes=4 * GB, storage_bytes=0), "all is free again")
+
+
+def test_a_tier_that_is_too_large_waits_when_the_operator_is_strict(
+    log: SharedMemoryEventLog, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nodes = [node("large", "work"), node("small", "little")]
+    definitions = [definition("work", Tier="c-large"), definition("little", Tier="c-nano")]
+    budget = Budget(Capacity(2, 4 * GB), Fit.STRICT)
+    done = threading.Event()
+    with station(log, tmp_path, functions(work=lambda _: None, little=lambda _: done.set()), budget) as place:
+        run_id = place.start(compiled(nodes, definitions))
+        assert done.wait(20)
+        started = [event.instance for event in place.events(run_id) if isinstance(event, AttemptStarted)]
+        assert started == ["small"]
+    assert "step 'large' waits: c-large needs 8 cores and 8.0 GB of memory; this machine has 2 and 4.0" in caplog.text
+
+
+def test_a_budget_gives_back_what_it_gave() -> None:
+    budget = Budget(Capacity(4, 8 * GB))
+    wanted = Resources(cores=2, memory_bytes=3 * GB, storage_bytes=0)
+    first, second = budget.reserve(wanted, "a"), budget.reserve(wanted, "b")
+    assert first == second == wanted
+    assert budget.reserve(wanted, "c") is None
+    budget.release(first)
+    assert budget.reserve(wanted, "c") == wanted
+    budget.release(None)
+    assert budget.reserve(None, "d") is None
