@@ -38,8 +38,8 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
 _COMMANDS: Final = (
-    "sh", "cat", "cp", "cut", "date", "dd", "echo", "env", "false", "head", "id", "ln", "ls", "mkdir", "printf", "rm",
-    "seq", "sha256sum", "sleep", "sort", "tail", "tee", "touch", "tr", "true", "wc", "yes",
+    "sh", "cat", "cp", "cut", "date", "dd", "echo", "env", "false", "grep", "head", "id", "ln", "ls", "mkdir", "printf",
+    "rm", "seq", "sha256sum", "sleep", "sort", "tail", "tee", "touch", "tr", "true", "wc", "yes",
 )  # fmt: skip
 
 

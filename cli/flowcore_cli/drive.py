@@ -31,6 +31,7 @@ from flowcore_cli.nodes import checked_nodes, compile_checked
 from flowcore_cli.output import warn
 from flowcore_cli.screens import Screen, SilentScreen, SteadyScreen
 from flowcore_cli.signals import LISTEN_S, Signals
+from flowcore_cli.workshop import Workshop
 
 
 @attrs.frozen
@@ -99,6 +100,7 @@ class Drive:
         left: Sequence[RunId] = (),
         batches: Sequence[BatchId] = (),
         told: Told | None = None,
+        nodes: Workshop | None = None,
     ) -> None:
         """Get ready to drive the run that *record* gives, and what was *left* and nobody else drives; then call `run`.
 
@@ -115,7 +117,14 @@ class Drive:
         signals.collect(self._inbox)
         self._told = told
         listener = self._listen if told is not None or not isinstance(screen, SilentScreen) else None
-        self._engine = Engine(log, registry, self._clock, listener=listener)
+        self._engine = Engine(
+            log,
+            registry,
+            self._clock,
+            listener=listener,
+            handing=None if nodes is None else nodes.handing,
+            budget=None if nodes is None else nodes.budget,
+        )
         self._due = 0.0
         self._ended: dict[RunId, Flag] = {}
         self._ended_batches: dict[BatchId, Flag] = {}
@@ -126,6 +135,8 @@ class Drive:
                 self._ended[self.run_id] = self._engine.adopt(self.run_id)
                 if told is not None:
                     self._tell_if_paused(log, self.run_id, told)
+                if nodes is not None:
+                    nodes.watch(self.run_id)
         except BaseException:
             signals.release()
             raise

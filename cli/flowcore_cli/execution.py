@@ -13,6 +13,7 @@ import click
 
 from flowcore_cli.exits import RunFailedError, SignalError
 from flowcore_cli.output import OutputFile, print_whole, tell
+from flowcore_cli.runtime import CLAMP, CONTAINER, runtime_options
 from flowcore_cli.selection import recorded_log
 from flowcore_cli.storage import db_option, log_options, open_log, show_command
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from flowcore_cli.drive import Record
     from flowcore_cli.records import RunRecord
     from flowcore_cli.screens import Screen
+    from flowcore_cli.workshop import Workshop
 
 F = TypeVar("F", bound=Callable[..., Any])
 EXIT_CODES = "Exit codes: 0 the run succeeded, 1 it failed, 2 bad input or usage, 130 ended by Ctrl-C, 143 by SIGTERM."
@@ -47,6 +49,11 @@ class RunOptions:
     no_db: bool = False
     durability: str = "full"
     recorded: bool = False
+    store_dir: str | None = None
+    mount_root: tuple[str, ...] = ()
+    stores: str | None = None
+    node_runtime: str = CONTAINER
+    tier_policy: str = CLAMP
 
     def told(self, run_id: "RunId", paused_at: "tuple[InstanceId, PauseCause] | None") -> str:
         """Return what to say when a run has paused."""
@@ -92,7 +99,7 @@ def run_options(*, recorded: bool = False) -> Callable[[F], F]:
             return command(options=options, **given)
 
         where = db_option if recorded else log_options
-        result = where(packed)
+        result = where(runtime_options(packed))
         for option in reversed(_OPTIONS):
             result = option(result)
         return cast("F", result)
@@ -135,15 +142,15 @@ def execute(options: RunOptions, planner: Planner) -> None:
         RunFailedError: It did not succeed.
         SignalError: A signal ended it.
     """
-    from flowcore_adapters.registry import load_registry
     from flowcore_cli.drive import Drive
     from flowcore_cli.records import RunRecord
+    from flowcore_cli.runtime import NodeRuntime
     from flowcore_cli.signals import Signals
 
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         target = None if options.output_file is None else OutputFile(options.output_file)
-        registry = load_registry()
+        registry = NodeRuntime(options.node_runtime, options.tier_policy).registry()
         opened: list[EventLog] = []
 
         def log() -> "EventLog":
@@ -163,7 +170,15 @@ def execute(options: RunOptions, planner: Planner) -> None:
                 tell(f"status at {server.url}/status")
         screen = _screen(plan.flow, quiet=options.quiet, as_json=options.as_json)
         pauses = options.recorded or plan.pauses or any(step.pause for step in plan.flow.steps)
-        drive = Drive(log(), registry, screen, signals, record=plan.record, told=options.told if pauses else None)
+        drive = Drive(
+            log(),
+            registry,
+            screen,
+            signals,
+            record=plan.record,
+            told=options.told if pauses else None,
+            nodes=_workshop(options, plan.flow, log, stack),
+        )
         (run_id,) = drive.run_ids
         if own is not None:
             own.run_id = run_id
@@ -186,6 +201,22 @@ def execute(options: RunOptions, planner: Planner) -> None:
                 server.join()
         if record.state != "succeeded":
             raise RunFailedError
+
+
+def _workshop(options: RunOptions, flow: "Flow", log: "Callable[[], EventLog]", stack: ExitStack) -> "Workshop | None":
+    """Return what the nodes of *flow* need; None when it has none."""
+    from flowcore.model import Dialect
+    from flowcore_adapters.clock import SystemClock
+    from flowcore_cli.runtime import NodeRuntime, StorePlaces, open_services
+    from flowcore_cli.workshop import Workshop
+
+    if flow.dialect is not Dialect.NODES:
+        return None
+    runtime = NodeRuntime(options.node_runtime, options.tier_policy)
+    places = StorePlaces(options.store_dir, options.mount_root, options.stores)
+    services = stack.enter_context(closing(open_services(log(), SystemClock(), places, options.db)))
+    runtime.clear_up()
+    return Workshop(services.handing, runtime.budget(), services.polling.watch)
 
 
 def _screen(flow: "Flow", *, quiet: bool, as_json: bool) -> "Screen":

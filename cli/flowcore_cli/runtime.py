@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 CONTAINER = "container"
 PROCESS = "process"
+CLAMP = "clamp"
 
 
 def store_options(command: F) -> F:
@@ -60,7 +61,7 @@ def runtime_options(command: F) -> F:
     policy = click.option(
         "--tier-policy",
         type=click.Choice(["clamp", "strict"]),
-        default="clamp",
+        default=CLAMP,
         show_default=True,
         help="What becomes of a node whose tier is larger than this machine. clamp: it gets what there is. strict: it"
         " waits.",
@@ -82,7 +83,7 @@ class NodeRuntime:
     """How nodes are run, as the options say it."""
 
     runtime: str = CONTAINER
-    policy: str = "clamp"
+    policy: str = CLAMP
 
     def registry(self) -> "Registry":
         """Return the sources, `container` among them as the operator wants it."""

@@ -96,8 +96,9 @@ def serve(
     from flowcore_cli.drive import named_flow
     from flowcore_cli.runtime import NodeRuntime, StorePlaces, open_services, watched
     from flowcore_cli.server import NodeService, OwnRun, start_server
-    from flowcore_cli.serving import Serving, Workshop
+    from flowcore_cli.serving import Serving
     from flowcore_cli.signals import Signals
+    from flowcore_cli.workshop import Workshop
 
     guard = GuardSettings(
         host=host,

@@ -7,42 +7,24 @@ from signal import Signals as Signal
 from threading import Event as Flag
 from typing import TypeAlias
 
-import attrs
-
 from flowcore.ids import BatchId, RunId
 from flowcore.ports import EventLog
 from flowcore.run.commands import StopRun
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.registry import Registry
-from flowcore_adapters.runner.budget import Budget
 from flowcore_adapters.runner.engine import Engine
-from flowcore_adapters.runner.handing import Handing
 from flowcore_cli.batch_records import BatchRecord
 from flowcore_cli.output import tell, warn
 from flowcore_cli.records import RunRecord
 from flowcore_cli.signals import LISTEN_S, Signals
 from flowcore_cli.summary import summary_text
+from flowcore_cli.workshop import Workshop
 
 ShownBy: TypeAlias = Callable[[RunId | str], str]
 """Returns the command that shows a run or a batch again."""
 _GRACE_S = 8.0
 """How long the ends of runs are waited for when the server ends, in seconds."""
-
-
-@attrs.frozen
-class Workshop:
-    """What nodes need.
-
-    Attributes:
-        handing: Gives them their artifacts.
-        budget: What they may use together.
-        watch: Has it looked for what a run waits for where nobody tells.
-    """
-
-    handing: Handing
-    budget: Budget
-    watch: Callable[[RunId], None]
 
 
 class Serving:

@@ -1,0 +1,200 @@
+"""Pipelines as people run them: the installed command, curl, and a server that is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.container_engine import IMAGE, TestEngine, left_behind
+from tests.e2e.installed_command import Command
+
+pytestmark = pytest.mark.e2e
+
+EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "nodes"
+PLENTY_S: Final = 60.0
+SLOW: Final[dict[str, Any]] = {
+    "Flow": {
+        "Name": "slow",
+        "DefaultDataWell": {"Store": "default", "Source": "upload"},
+        "Nodes": [
+            {
+                "ID": "slow",
+                "Uses": "test/slow",
+                "Inputs": [{"Name": "text", "Edge": "in"}],
+                "Outputs": [{"Name": "out", "Edge": "end"}],
+            }
+        ],
+    },
+    "NodeDefs": [
+        {
+            "Publisher": "test",
+            "Name": "slow",
+            "Image": IMAGE,
+            # Only the first attempt takes long.
+            "Command": {
+                "Exec": "sh -c 'echo here; if env | grep -q FLOW_ATTEMPT=1; then sleep 300; fi; cat ${text} > ${out}'"
+            },
+            "Tier": "c-nano",
+            "MaxAttempts": 3,
+        }
+    ],
+}
+
+
+class Server:
+    """The installed command that serves.
+
+    Attributes:
+        url: Where.
+    """
+
+    def __init__(self, command: Command, process: "subprocess.Popen[str]") -> None:
+        assert process.stderr is not None
+        self.command = command
+        self.process = process
+        line = process.stderr.readline()
+        assert line.startswith("serving at "), line
+        self.url = line.split()[2]
+
+    def ask(self, path: str, document: object = None) -> Any:  # noqa: ANN401 - a document
+        data = None if document is None else json.dumps(document).encode()
+        with urlopen(Request(self.url + path, data, {"Content-Type": "application/json"}), timeout=PLENTY_S) as answer:
+            return json.load(answer)
+
+    def status(self, run: str) -> Any:  # noqa: ANN401 - a document
+        return self.ask(f"/api/v1/flow/status/{run}")
+
+    def until(self, run: str, happened: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - a document
+        """Look at a run until something has happened."""
+        deadline = time.monotonic() + PLENTY_S
+        while not happened(found := self.status(run)):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return found
+
+
+@contextmanager
+def serving(command: Command, *options: str, env: dict[str, str] | None = None) -> Generator[Server]:
+    process = command.start("serve", "--port", "0", "--db", "flows.db", *options, env=env)
+    try:
+        yield Server(command, process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=PLENTY_S)
+
+
+def curl(*arguments: str) -> str:
+    ended = subprocess.run(
+        ["curl", "-sS", "-m", "30", "-o", os.devnull, "-w", "%{http_code}", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ended.stdout
+
+
+def ended(run: Any) -> bool:  # noqa: ANN401 - a document
+    return run["Status"] in {"COMPLETE", "ERROR"}
+
+
+@pytest.fixture(params=["container", "process"])
+def runtime(request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
+    if request.param == "process":
+        return "process", {}
+    engine: TestEngine = request.getfixturevalue("engine")
+    return "container", dict(engine.environment)
+
+
+def files_of(command: Command) -> list[str]:
+    """Return the names of the files in the store, those on their way included."""
+    store = command.home / "artifacts" / "default"
+    return sorted(path.name for path in store.rglob("*") if path.is_file())
+
+
+def test_upload_two_nodes_at_once_join_download(tmp_path: Path, runtime: tuple[str, dict[str, str]]) -> None:
+    """The pipeline of examples/nodes, over HTTP: in containers and in processes."""
+    import yaml
+
+    command = Command(tmp_path)
+    flow = yaml.safe_load((EXAMPLE / "flow.yaml").read_text(encoding="utf-8"))
+    definitions = yaml.safe_load((EXAMPLE / "defs" / "nodes.yaml").read_text(encoding="utf-8"))
+    letter = tmp_path / "a letter.txt"
+    letter.write_text("dear world\n", encoding="utf-8")
+    kind, environment = runtime
+    with serving(command, "--node-runtime", kind, env=environment) as server:
+        run = server.ask("/api/v1/flow/test", {"Flow": flow, "NodeDefs": definitions})
+        assert run["Status"] == "WAITING"
+        (waiting,) = run["WaitingURLs"]
+        assert waiting["Artifact"]["EdgeName"] == "letter"
+        assert curl("-T", str(letter), waiting["PutURL"]) == "200"
+        done = server.until(run["ID"], ended)
+        assert done["Status"] == "COMPLETE", done
+        assert {name: node["Status"] for name, node in done["NodeState"].items()} == {
+            "shout": "COMPLETE",
+            "count": "COMPLETE",
+            "join": "COMPLETE",
+        }
+        assert [line["message"] for line in done["NodeState"]["shout"]["Logs"]] == ["shouting"]
+        assert {edge: place["ObjectName"] for edge, place in done["Artifacts"].items()} == {
+            edge: f"{run['ID']}/{edge}.txt" for edge in ("letter", "loud-letter", "numbers", "report")
+        }
+        assert done["WaitingURLs"] == []
+        # The run has its letter: another one is refused.
+        assert curl("-T", str(letter), waiting["PutURL"]) == "409"
+    listed = json.loads(command("artifacts", "latest", "--json", "--db", "flows.db").out)
+    assert listed["report"]["content_type"] == "text/plain"
+    assert command("download", "latest", "report", "-o", "report.txt", "--db", "flows.db").code == 0
+    assert (tmp_path / "report.txt").read_text(encoding="utf-8").split() == ["DEAR", "WORLD", "2"]
+    assert files_of(command) == ["letter.txt", "loud-letter.txt", "numbers.txt", "report.txt"]
+
+
+def test_the_example_from_the_command_line(tmp_path: Path) -> None:
+    """examples/nodes with `run`, without a server: the letter is given with `upload`."""
+    command = Command(tmp_path)
+    (tmp_path / "letter.txt").write_text("dear world\n", encoding="utf-8")
+    options = ("--db", "flows.db", "--node-runtime", "process")
+    with command.start("run", str(EXAMPLE / "flow.yaml"), "--defs", str(EXAMPLE / "defs"), *options) as running:
+        deadline = time.monotonic() + PLENTY_S
+        while command("upload", "latest", "letter", "letter.txt", "--db", "flows.db").code != 0:
+            assert time.monotonic() < deadline
+            assert running.poll() is None
+        _, told = running.communicate(timeout=PLENTY_S)
+    assert running.returncode == 0, told
+    assert command("download", "latest", "report", "-o", "-", "--db", "flows.db").out.split() == ["DEAR", "WORLD", "2"]
+    again = command("upload", "latest", "letter", "letter.txt", "--db", "flows.db")
+    assert (again.code, "has ended" in again.err) == (2, True)
+    table = command("artifacts", "latest", "--db", "flows.db").out
+    assert table.splitlines()[0].split() == ["EDGE", "STORE", "NAME", "SIZE", "TYPE"]
+    missing = command("download", "latest", "nothing", "--db", "flows.db")
+    assert (missing.code, "it has: letter" in missing.err) == (2, True)
+
+
+def test_a_server_that_is_killed_while_a_container_runs(tmp_path: Path, engine: TestEngine) -> None:
+    """The container is removed by its label, the attempt is made again, and the run completes."""
+    command = Command(tmp_path)
+    (tmp_path / "text.txt").write_text("once more\n", encoding="utf-8")
+    environment = dict(engine.environment)
+    process = command.start("serve", "--port", "0", "--db", "flows.db", env=environment)
+    server = Server(command, process)
+    run = server.ask("/api/v1/flow/test", SLOW)
+    assert curl("-T", str(tmp_path / "text.txt"), run["WaitingURLs"][0]["PutURL"]) == "200"
+    # It runs, and has said so.
+    server.until(run["ID"], lambda found: bool(found["NodeState"]["slow"]["Logs"]))
+    assert len(left_behind()) > 0
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=PLENTY_S)
+    with serving(command, env=environment) as server:
+        done = server.until(run["ID"], ended)
+        assert (done["Status"], done["NodeState"]["slow"]["Attempt"]) == ("COMPLETE", 2), done
+    assert left_behind() == []
+    assert files_of(command) == ["end.txt", "in.txt"]
+    assert list((tmp_path / "artifacts" / "default" / ".incoming").iterdir()) == []
