@@ -350,7 +350,7 @@ def commit(
                 if session.staged and log.version(session.stream) != session.append().expected_version:
                     session.rebase(log)
         else:
-            done = tuple((session, session.staged) for session in busy if isinstance(session, RunSession))
+            done = tuple([(session, session.staged) for session in busy if isinstance(session, RunSession)])
             for session in busy:
                 session.settle()
             return done

@@ -80,11 +80,14 @@ def fold(events: Iterable[Event], state: RunState | None = None) -> RunState:
 def evolve(state: RunState, event: Event) -> RunState:
     """Take *event* into *state*, in place, and return it. Never refuses: it happened."""
     state.version += 1
+    # Nearly all events are one of these two, and a pattern costs as much as five of these questions.
+    if isinstance(event, AttemptStarted):
+        _start(state, event)
+        return state
+    if isinstance(event, AttemptSucceeded):
+        _succeed(state, event)
+        return state
     match event:
-        case AttemptStarted():
-            _start(state, event)
-        case AttemptSucceeded():
-            _succeed(state, event)
         case AttemptFailed() | AttemptLost():
             _miss(state, event)
         case AttemptStopped():

@@ -10,7 +10,7 @@ from flowcore.values import Json
 from .events import BodyStarted, IterationStarted, SkipCause
 from .machine import StepStatus
 from .readiness import count_idle, make_ready, note_break
-from .state import FanOut, GivenUp, InstanceState, RunState, Scope
+from .state import FanOut, GivenUp, InstanceState, RunState, Scope, make_instance_state
 
 
 def open_scope(state: RunState, scope: Scope, steps: Sequence[Step], points: Breakpoints | None = None) -> None:
@@ -18,16 +18,16 @@ def open_scope(state: RunState, scope: Scope, steps: Sequence[Step], points: Bre
     owner = None if scope.owner is None else state.instance_at(*scope.owner)
     scope.first = first = len(state.steps)
     scope.size = scope.open = scope.idle = len(steps)
-    numbers = {step.name: first + number for number, step in enumerate(steps)}
-    needed = [[numbers[name] for name in step.depends_on] for step in steps]
+    numbers = {step.name: number for number, step in enumerate(steps)}
+    waiting = dependents([[numbers[name] for name in step.depends_on] for step in steps])
     state.specs.extend(steps)
-    local = [[number - first for number in numbers] for numbers in needed]
-    state.dependents.extend([first + number for number in waiting] for waiting in dependents(local))
+    # The flow itself, which may have many thousands of steps, counts from 0 and needs no other lists.
+    state.dependents.extend([[first + number for number in each] for each in waiting] if first else waiting)
     for number, step in enumerate(steps, first):
         name, path = InstanceId(step.name), str(step.name)
         if owner is not None:
             name, path = child_id(owner.id, step.name), f"{owner.path}/{step.name}"
-        instance = InstanceState(name, number, unmet=len(needed[number - first]), guarded=step.guarded)
+        instance = make_instance_state(name, number, unmet=len(step.depends_on), guarded=step.guarded)
         instance.scope, instance.path = scope.number, path
         instance.bodied = bool(step.body) and step.for_each is None
         # Steps of a body never pause (contract executions, section 6).

@@ -15,6 +15,7 @@ import attrs
 
 from flowcore.artifacts import Artifact
 from flowcore.ids import BatchId, InstanceId, RunId
+from flowcore.maker import maker
 from flowcore.model import Breakpoints, Flow, Moment, Step
 from flowcore.values import Instant, Json
 
@@ -125,6 +126,9 @@ class InstanceState:
     scope: int = 0
     body: int | None = None
     path: str = ""
+
+
+make_instance_state: Final = maker(InstanceState)
 
 
 @attrs.define

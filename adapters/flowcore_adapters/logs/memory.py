@@ -46,7 +46,8 @@ class SharedMemoryEventLog:
             position = self._log.append(*appends)
             if self._waiting:
                 self._moved.notify_all()
-            if self._listening and not all(append.epoch for append in appends):
+            # What bears no epoch is a request.
+            if self._listening and 0 in [append.epoch for append in appends]:
                 self._asked.notify_all()
         return position
 

@@ -290,13 +290,15 @@ class Turns:
             moved = 0
             for effect in effects:
                 if isinstance(effect, Perform):
-                    moved += self._begin(run, effect, now, started)
+                    begun += self._begin(run, effect, now, started)
                 else:
                     moved += self._do(run, effect)
-            for attempt in run.take_inline():
+            inline = run.take_inline()
+            for attempt in inline:
                 self._report(run, attempt, perform(attempt, self._clock))
                 self._budget.release(attempt.granted)
-            if not moved:
+            # Attempts that begin in the pool bring nothing new: all that may begin has been named.
+            if not moved and not inline:
                 return
             begun += moved
 
