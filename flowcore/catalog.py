@@ -6,7 +6,7 @@ editors is generated from it, and so is the table in the documentation. The core
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -77,6 +77,9 @@ class SourceType:
     open: bool = False
     grace_s: float = 3.0
 
+
+SLOW: Final = "slow_ms"
+"""The configuration of a workflow's node that says how long to pause before it runs, in milliseconds: then it waits."""
 
 Catalog: TypeAlias = Mapping[str, SourceType]
 """The kinds of sources that are available, by name."""

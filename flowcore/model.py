@@ -120,6 +120,7 @@ class Step:
         timeout_s: How long one attempt may take, in seconds.
         on_error: Its own word on failures, or None.
         breakpoint: A mark: a run that was started with breakpoints pauses here.
+        unbroken: True for a step that no breakpoint concerns, whichever they are.
         pause: Whether the run pauses when the step is reached, whatever its breakpoints are.
         kind: What its document calls this sort of step; empty when that is the type of its source.
         after_skips: Whether it goes on when a step that it depends on was skipped by its condition.
@@ -153,6 +154,7 @@ class Step:
     resources: Resources | None = None
     body: tuple["Step", ...] = ()
     loop: Loop | None = None
+    unbroken: bool = False
 
     @property
     def guarded(self) -> bool:
@@ -227,4 +229,6 @@ class Breakpoints:
 
     def covers(self, step: Step) -> bool:
         """Return whether there is a breakpoint at *step*."""
+        if step.unbroken:
+            return False
         return self.steps is None or step.name in self.steps or (self.marked and step.breakpoint)

@@ -75,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
         faults: dict[str, Callable[[str], None]] = {
             "json": lambda _: self._send(b'{"name": "Ada"}', "application/json"),
             "echo": self._echo,
+            "mirror": self._mirror,
+            "nth": self._nth,
             "status": self._status,
             "typed": self._typed,
             "hang": lambda _: self._hang(),
@@ -117,6 +119,22 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body.decode()
         document = {**target, "headers": self._fault_server.requests[-1][2], "body": json.loads(body) if body else None}
         self._send(json.dumps(document).encode(), "application/json")
+
+    def _mirror(self, _argument: str) -> None:
+        """Show the request, its body as text."""
+        shown = {
+            "method": self.command,
+            "target": self.path,
+            "headers": self._fault_server.requests[-1][2],
+            "text": self._body.decode("latin-1"),
+        }
+        self._send(json.dumps(shown).encode(), "application/json")
+
+    def _nth(self, argument: str) -> None:
+        """Answer with 503 until this very path was asked for as often as it says."""
+        count = sum(path == self.path for _, path, _ in self._fault_server.requests)
+        body = json.dumps({"count": count}).encode()
+        self._send(body, "application/json", status=200 if count >= int(argument.partition("-")[0]) else 503)
 
     def _status(self, argument: str) -> None:
         """Answer with the status asked for, and with `Retry-After` as the query says."""

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from flowcore.catalog import Catalog
 from flowcore.documents.flow_files import FlowFile, compile_flow_files, parse_flow_files
-from flowcore.errors import FlowDocumentError, Problem
+from flowcore.errors import EventFormatError, FlowDocumentError, Problem
+from flowcore.json_text import from_json
 from flowcore.model import Flow
+from flowcore.values import Json
 
 DEFINITION_SUFFIXES: Final = (".yaml", ".yml", ".json")
 """What the files of a directory of definitions end in."""
@@ -71,7 +73,7 @@ def load_yaml_files(paths: Iterable[str | Path] | str | Path) -> dict[str, Any]:
 
 
 def load_flow(paths: Iterable[str | Path] | str | Path, catalog: Catalog) -> Flow:
-    """Return the flow that *paths* declare together.
+    """Return the flow that *paths* declare together, or the workflow in the one of them.
 
     Raises:
         FlowDocumentError: It cannot run; every problem has its file, line and column.
@@ -80,9 +82,36 @@ def load_flow(paths: Iterable[str | Path] | str | Path, catalog: Catalog) -> Flo
 
 
 def compile_files(files: Sequence[FlowFile], catalog: Catalog) -> Flow:
-    """Return the flow that *files* declare together.
+    """Return the flow that *files* declare together, or the workflow in the one of them.
 
     Raises:
         FlowDocumentError: It cannot run; every problem has its file, line and column.
     """
+    for file in files:
+        document = _workflow(file)
+        if document is None:
+            continue
+        if len(files) > 1:
+            problem = Problem(
+                code="workflow-merged", message="a workflow is one file: it is not merged", file=file.name
+            )
+            raise FlowDocumentError([problem])
+        from flowcore.documents.workflows.files import compile_workflow_file
+
+        return compile_workflow_file(file, document, catalog)
     return compile_flow_files(files, catalog)
+
+
+def _workflow(file: FlowFile) -> Json:
+    """Return the workflow document that *file* holds, a JSON object with nodes and edges, or None."""
+    if not file.text.lstrip().startswith("{"):
+        return None
+    try:
+        document = from_json(file.text)
+    except EventFormatError:
+        # What is wrong with it is told by whoever reads it as a flow file.
+        return None
+    # Whoever runs flow files does without the rest of it.
+    from flowcore.documents.workflows import is_workflow
+
+    return document if is_workflow(document) else None

@@ -27,6 +27,7 @@ from .sources.python import PythonSource
 from .sources.rest import RestSource
 from .sources.value import ValueSource
 from .sources.wait import WaitSource
+from .sources.workflow import FAMILIES, WorkflowSettings, node_source
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -50,10 +51,22 @@ class Registry:
     """Source adapters by the name of their type."""
 
     def __init__(
-        self, adapters: Mapping[str, SourceAdapter], warnings: tuple[str, ...] = (), *, installed: bool = False
+        self,
+        adapters: Mapping[str, SourceAdapter],
+        warnings: tuple[str, ...] = (),
+        *,
+        installed: bool = False,
+        workflows: WorkflowSettings | None = None,
     ) -> None:
-        """Hold *adapters*, and behind them, when *installed*, what others have installed."""
+        """Hold *adapters*, and behind them, when *installed*, what others have installed.
+
+        Args:
+            workflows: What the nodes of workflows may reach; None for a place without any. Their sources are found by
+                name, but not listed: nobody writes them into a flow file.
+        """
         self._adapters = dict(adapters)
+        self._workflows = workflows
+        self._nodes: dict[str, SourceAdapter] = {}
         self._warnings = warnings
         self._installed = installed
 
@@ -73,8 +86,17 @@ class Registry:
 
     def find(self, name: str) -> SourceAdapter | None:
         """Return the adapter of the type *name*, or None."""
-        known = self._adapters.get(name)
+        known = self._adapters.get(name) or self._node(name)
         return self._found.adapters.get(name) if known is None else known
+
+    def _node(self, name: str) -> SourceAdapter | None:
+        """Return the source of a type of node, which is made when it is first asked for."""
+        known = self._nodes.get(name)
+        if known is None and self._workflows is not None:
+            known = node_source(name, self._workflows)
+            if known is not None:
+                self._nodes[name] = known
+        return known
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all types."""
@@ -116,19 +138,31 @@ class _Catalog(Mapping[str, SourceType]):
         return len(self._registry.names())
 
 
-def load_registry(extra: Mapping[str, SourceAdapter] | None = None) -> Registry:
-    """Return the sources of flowcore and what others have installed, and *extra* in front of both."""
+def load_registry(
+    extra: Mapping[str, SourceAdapter] | None = None, *, private_targets: bool = True, files_root: Path | None = None
+) -> Registry:
+    """Return the sources of flowcore and what others have installed, and *extra* in front of both.
+
+    Args:
+        private_targets: Whether calls may go to addresses that are not public (contract safety: not for flows that come
+            over HTTP, unless that is allowed).
+        files_root: The directory below which the nodes of workflows read and write files; None for the working one.
+    """
     # Ours are here even when the metadata of this distribution is stale, as after a `git pull`.
     own: tuple[SourceAdapter, ...] = (
         ContainerSource(),
         EnvSource(),
         ProcessSource(),
         PythonSource(),
-        RestSource(),
+        RestSource(private_targets=private_targets),
         ValueSource(),
         WaitSource(),
     )
-    return Registry({**{adapter.type.name: adapter for adapter in own}, **(extra or {})}, installed=True)
+    return Registry(
+        {**{adapter.type.name: adapter for adapter in own}, **(extra or {})},
+        installed=True,
+        workflows=WorkflowSettings(root=files_root, private_targets=private_targets),
+    )
 
 
 def _look(known: Mapping[str, SourceAdapter]) -> _Found:
@@ -142,7 +176,7 @@ def _look(known: Mapping[str, SourceAdapter]) -> _Found:
     points = entry_points()
     for group in (GROUP, LEGACY_GROUP):
         for point in points.select(group=group):
-            if point.name in known or point.name in adapters:
+            if point.name in known or point.name in adapters or point.name in FAMILIES:
                 continue
             try:
                 adapters[point.name] = _load(point, legacy=group == LEGACY_GROUP)

@@ -5,7 +5,7 @@ The dependent's own word comes first, then the failed step's own, then the flow'
 
 from collections.abc import Sequence
 
-from flowcore.model import Flow, OnError, Step
+from flowcore.model import Dialect, Flow, OnError, Step
 
 from .events import SkipCause
 
@@ -16,7 +16,12 @@ def policy(flow: Flow, step: Step) -> OnError:
 
 
 def word(flow: Flow, failed: Step, dependent: Step) -> OnError:
-    """Return what the failure of *failed* means for *dependent*."""
+    """Return what the failure of *failed* means for *dependent*.
+
+    The nodes of a workflow only follow each other: there it is the failed one that says so (`failSilently`).
+    """
+    if flow.dialect is Dialect.WORKFLOW:
+        return policy(flow, failed)
     return dependent.on_error or policy(flow, failed)
 
 

@@ -12,6 +12,7 @@ from flowcore.errors import SourceError
 from flowcore.ports import SourceAdapter, SourceCall
 from flowcore.values import Json
 from flowcore_adapters.registry import GROUP, load_registry
+from flowcore_adapters.sources.workflow import FAMILIES
 from tests.calls import cancelled_after, fail, give
 from tests.fault_server import FaultServer
 
@@ -46,7 +47,7 @@ def adapter(name: str) -> SourceAdapter:
 
 def test_entry_points_name_the_types() -> None:
     found = {point.name: point.load()().type.name for point in entry_points(group=GROUP)}
-    assert found == {name: name for name in OWN}
+    assert found == {name: name for name in (*OWN, *FAMILIES)}
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -6,6 +6,8 @@ import pytest
 from click import Group
 
 from flowcore.documents.flow_document import STEP_KEYS, TOP_KEYS
+from flowcore.documents.workflows.fakes import KEYS
+from flowcore.documents.workflows.nodes import NODE_TYPES
 from flowcore.documents.nodes.codes import RULES
 from flowcore.documents.nodes.object_names import KEY_VARIABLES
 from flowcore.documents.nodes.tiers import TIERS
@@ -35,6 +37,16 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_every_command_is_documented(command: str) -> None:
     assert f"## `{command}" in page("cli.md") or f"flowcore-cli {command}" in page("cli.md")
+
+
+@pytest.mark.parametrize("kind", [*NODE_TYPES, "reusable.reusable", "reusable.end", "reusable.runReusable"])
+def test_every_type_of_node_is_documented(kind: str) -> None:
+    assert f"`{kind}`" in page("workflows.md")
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_kind_of_made_up_data_is_documented(key: str) -> None:
+    assert f"`{key}`" in page("workflows.md").lower()
 
 
 def paths() -> list[str]:

@@ -11,6 +11,7 @@ from flowcore.model import (
     DEFAULT_MAX_WORKERS,
     DEFAULT_TIMEOUT_S,
     NO_RETRY,
+    Breakpoints,
     Flow,
     OnError,
     Output,
@@ -102,3 +103,12 @@ def test_a_kind_of_source_that_says_nothing_blocks_and_declares_what_it_takes() 
     assert found.parameters["seconds"] == Parameter(
         kind=Kind.SECONDS, about="How long.", required=True, choices=(), default=None
     )
+
+
+@pytest.mark.parametrize(
+    "points", [Breakpoints(steps=None), Breakpoints(marked=True), Breakpoints(steps=(StepName("a"),))]
+)
+def test_no_breakpoint_concerns_an_unbroken_step(points: Breakpoints) -> None:
+    step = Step(name=StepName("a"), source="s", breakpoint=True)
+    assert points.covers(step)
+    assert not points.covers(attrs.evolve(step, unbroken=True))

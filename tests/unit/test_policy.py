@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowcore.model import Flow, OnError, Step
+from flowcore.model import Dialect, Flow, OnError, Step
 from flowcore.run.policy import policy, stops_run, tolerated, word
 from tests.builders import step
 
@@ -49,6 +49,12 @@ def test_the_dependents_own_word_comes_first_then_the_failed_steps_then_the_flow
     failed: OnError | None, dependent: OnError | None, flow: OnError | None, expected: OnError
 ) -> None:
     assert word(Flow(on_error=flow), step("F", on_error=failed), step("D", "F", on_error=dependent)) is expected
+
+
+def test_in_a_workflow_the_failed_node_alone_says_what_its_failure_means() -> None:
+    flow = Flow(dialect=Dialect.WORKFLOW)
+    assert word(flow, step("F"), step("D", "F", on_error=CONTINUE)) is FAIL
+    assert word(flow, step("F", on_error=CONTINUE), step("D", "F")) is CONTINUE
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeAlias
 
+from flowcore.catalog import Catalog
 from flowcore.documents.flow_document import compile_flow
 from flowcore.errors import FlowDocumentError, Problem
 from flowcore.ids import RunId
@@ -65,10 +66,10 @@ class LocalRunner:
         log: EventLog | None = None,
         registry: Registry | None = None,
     ) -> None:
-        """Get ready to run the flow that *config* declares: the merged mapping of a flow file, or a compiled flow.
+        """Get ready to run the flow that *config* declares.
 
         Args:
-            config: What `load_yaml_files` returns, or the like.
+            config: What `load_yaml_files` returns, or the like; a workflow document; or a compiled flow.
             on_status: Called with a step's name and state once that is recorded; what it raises is logged.
             max_workers: How many steps go on at once; the flow's own word, else 4, when None.
             log: Where to record.
@@ -111,8 +112,15 @@ class LocalRunner:
             FlowDocumentError: It cannot run.
         """
         if self._flow is None:
-            self._flow = compile_flow(self.config, self._sources().catalog)
+            self._flow = self._compiled(self._sources().catalog)
         return self._flow
+
+    def _compiled(self, catalog: Catalog) -> Flow:
+        if "nodes" not in self.config or "edges" not in self.config:
+            return compile_flow(self.config, catalog)
+        from flowcore.documents.workflows import compile_workflow, read_workflow
+
+        return compile_workflow(read_workflow(self.config), catalog=catalog)
 
     @property
     def run_id(self) -> RunId:

@@ -5,6 +5,7 @@ from typing import Final
 
 import attrs
 
+from flowcore.catalog import SLOW
 from flowcore.errors import SourceError
 from flowcore.expressions import Expression, Template, compile_search, compile_template, constant
 from flowcore.maker import maker
@@ -81,6 +82,9 @@ class Planner:
         self._registry = registry
         self._sources: dict[str, SourcePlan] = {}
         self._plans: dict[str, StepPlan] = {}
+        self._workflow = flow.dialect is Dialect.WORKFLOW
+        # What the nodes of a workflow share is what their sources are given.
+        self._shared = compile_template({"data": "{{ data }}", "variables": "{{ variables }}"})
 
     def plan(self, path: str, step: Step) -> StepPlan:
         """Return the plan of *step*, all of whose instances have the same *path*."""
@@ -91,9 +95,9 @@ class Planner:
 
     def _make(self, step: Step) -> StepPlan:
         source = self._source(step.source)
-        if step.input is None and not step.outputs:
+        if step.input is None and not step.outputs and not self._workflow:
             return _make_step_plan(step, source, None, (), source.steps_used)
-        payload = None if step.input is None else compile_template(step.input)
+        payload = self._payload(step)
         outputs = tuple(
             OutputPlan(
                 output.name,
@@ -105,6 +109,11 @@ class Planner:
         used = source.steps_used if payload is None else (*source.steps_used, *steps_used(payload))
         return StepPlan(step, source, payload, outputs, used)
 
+    def _payload(self, step: Step) -> Template | None:
+        if self._workflow:
+            return self._shared
+        return None if step.input is None else compile_template(step.input)
+
     def _source(self, key: str) -> SourcePlan:
         plan = self._sources.get(key)
         if plan is None:
@@ -113,6 +122,17 @@ class Planner:
 
     def _make_source(self, source: Source) -> SourcePlan:
         adapter = self._registry.adapter(source.type)
+        if self._workflow:
+            # No braces mean anything here, and a node with a pause before it waits.
+            return SourcePlan(
+                adapter,
+                constant(source.configuration),
+                mapping(source.configuration),
+                uses_payload=False,
+                blocking=adapter.type.blocking or SLOW in source.configuration,
+                grace_s=adapter.type.grace_s,
+                steps_used=(),
+            )
         when = adapter.type.template_when
         uses_payload = when is not None and source.configuration.get(when[0]) == when[1]
         # Only flows of steps have expressions: what looks like one elsewhere is a stranger's text.
