@@ -1,7 +1,7 @@
 """A run as the command shows it: folded from its log, when asked."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict
 
 import attrs
@@ -98,7 +98,7 @@ class RunRecord:
         left = outputs.render()
         # In flow order: what is printed does not depend on which step was faster.
         self.outputs: Mapping[str, Mapping[str, Json]] = {
-            step.id: left[step.id] for step in self._state.steps if step.id in left
+            step.id: left[step.id] for step in self._own if step.id in left
         }
 
     @property
@@ -148,11 +148,16 @@ class RunRecord:
         return None if started is None or ended is None else ended - started
 
     @property
+    def _own(self) -> Sequence[InstanceState]:
+        """The steps of the flow itself, without those of bodies."""
+        return self._state.steps[: self._state.root.size]
+
+    @property
     def counts(self) -> Counts:
         """How many steps stand where."""
-        found = Counter(_WORDS.get(step.status, str(step.status)) for step in self._state.steps)
+        found = Counter(_WORDS.get(step.status, str(step.status)) for step in self._own)
         return {
-            "total": len(self._state.steps),
+            "total": len(self._own),
             "succeeded": found["succeeded"],
             "failed": found["failed"],
             "skipped": found["skipped"],
@@ -164,7 +169,7 @@ class RunRecord:
     @property
     def steps(self) -> list[StepRecord]:
         """The steps, in flow order."""
-        return [self._step(step) for step in self._state.steps]
+        return [self._step(step) for step in self._own]
 
     def _step(self, step: InstanceState) -> StepRecord:
         shown = self.status["steps"][step.id]

@@ -82,7 +82,7 @@ def interpolate(value: Json, scope: Scope) -> Json:
     """
     if isinstance(value, str):
         return interpolate_text(value, scope)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: interpolate(item, scope) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [interpolate(item, scope) for item in value]

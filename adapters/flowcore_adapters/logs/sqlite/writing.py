@@ -107,8 +107,8 @@ class Writer:
 
     def _submit(self, request: _Request) -> int:
         with self._turn:
-            self._queue.append(request)
             try:
+                self._queue.append(request)
                 while self._leading and not request.done:
                     self._turn.wait()
             except BaseException:

@@ -85,11 +85,14 @@ class NodeCall:
 
         What another node gives is data: references in it are not looked at.
         """
-        given = self._inputs.get(key)
-        if isinstance(given, str) and given in self.scope.variables:
-            return self.scope.variables[given]
+        if self._inputs:
+            given = self._inputs.get(key)
+            if isinstance(given, str) and given in self.scope.variables:
+                return self.scope.variables[given]
         value = self._data.get(key)
-        return value if value is None or isinstance(value, (bool, int, float)) else interpolate(value, self.scope)
+        if isinstance(value, (str, dict, list, tuple)):
+            return interpolate(value, self.scope)
+        return value
 
     def text(self, key: str, default: str = "") -> str:
         """Return the property *key* as text; *default* when there is none, or an empty one."""
@@ -137,4 +140,5 @@ class NodeCall:
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else _NOTHING
+    # Not `Mapping`: to ask that takes several times as long, and every node asks five times.
+    return value if isinstance(value, dict) else _NOTHING
