@@ -86,7 +86,10 @@ def pause_after(state: RunState, instance: InstanceState) -> None:
     """Pause the run after *instance*, which has succeeded, if there is a breakpoint."""
     points = state.breakpoints
     # An item of a fan-out has the mark of its step, and only the step itself counts.
-    if points is not None and instance.item < 0 and points.moment is not Moment.PRE:
+    if points is None or instance.item >= 0 or points.moment is Moment.PRE:
+        return
+    # A step may be one to pause at for another reason.
+    if points.covers(state.step_of(instance)):
         state.breaks[instance.index] = PauseCause.BREAKPOINT_POST
 
 

@@ -11,16 +11,19 @@ import pytest
 
 from flowcore.documents.workflows import compile_workflow, node_id, read_workflow
 from flowcore.errors import FlowDocumentError
-from flowcore.model import Flow
+from flowcore.model import Breakpoints, Flow, Moment
 from flowcore.ports import EventLog
-from flowcore.run.events import AttemptStarted, AttemptSucceeded, RunFailed, StepSkipped
+from flowcore.run.commands import ContinueRun
+from flowcore.run.events import AttemptStarted, AttemptSucceeded, RunFailed, StepPaused, StepSkipped
 from flowcore.run.machine import RunStatus
-from flowcore.service import load
+from flowcore.service import create_run, load, request
 from flowcore.values import Json
+from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.config import load_flow, load_yaml_files
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.logs.sqlite import SqliteEventLog
 from flowcore_adapters.registry import load_registry
+from flowcore_adapters.runner.engine import Engine
 from flowcore_adapters.runner.local import LocalRunner
 from tests.calls import at_most
 from tests.fault_server import FaultServer
@@ -517,3 +520,63 @@ class TestFiles:
             assert load_flow(path, load_registry().catalog).steps == ()
         else:
             assert any("unknown key 'nodes'" in line for line in self.refused([path]))
+
+
+class TestPauses:
+    """Bypassed, skipped and loop-child nodes never pause; a wait with `pause` does when it is reached."""
+
+    def trail(self, log: EventLog, nodes: Nodes, links: Nodes, points: Breakpoints | None) -> list[tuple[str, str]]:
+        """Run a workflow, continue it whenever it pauses, and return where that was and why."""
+        clock = SystemClock()
+        flow = compile_workflow(read_workflow(document(nodes, links)))
+        run_id = create_run(log, flow, at=clock.now(), breakpoints=points)
+        engine = Engine(log, load_registry(), clock)
+        ended = engine.adopt(run_id)
+        engine.start()
+        found: list[tuple[str, str]] = []
+        try:
+            deadline = time.monotonic() + 20
+            seen = 0
+            while not ended.wait(0.01):
+                assert time.monotonic() < deadline
+                events = [each.event for each in log.read(run_id)]
+                pauses = [event for event in events if isinstance(event, StepPaused)]
+                if len(pauses) > seen:
+                    seen += 1
+                    found.append((pauses[-1].instance, str(pauses[-1].cause)))
+                    request(log, run_id, ContinueRun(at=clock.now()))
+        finally:
+            engine.close()
+        assert load(log, run_id).status is RunStatus.SUCCEEDED
+        return found
+
+    NODES: Final[Nodes] = [
+        start(),
+        node("a", breakpoint=True),
+        node("b", bypass=True, breakpoint=True),
+        node("items", "setConfig.setConfig", config={"items": [1, 2]}),
+        node("w", "wait", waitType="timeout", value=1, pause=True),
+        node("s", "switch.switch", **_SWITCH),
+        node("no"),
+        node("each", "loop", mode="forEach", arrayVariable="items"),
+        node("child", breakpoint=True),
+        node("do", "loop", mode="doWhile", condition={"type": "variable", "variableName": "nobody"}),
+    ]
+    LINKS: Final[Nodes] = [*edges("start a b items w s", "s each child", "s do"), edge("s", "no", out="small")]
+
+    def test_marked(self, log: EventLog) -> None:
+        points = Breakpoints(moment=Moment.BOTH, marked=True)
+        assert self.trail(log, self.NODES, self.LINKS, points) == [
+            ("a", "breakpoint-pre"),
+            ("a", "breakpoint-post"),
+            ("w", "wait"),
+        ]
+
+    def test_all(self, log: EventLog) -> None:
+        points = Breakpoints(moment=Moment.PRE, steps=None)
+        found = self.trail(log, self.NODES, self.LINKS, points)
+        names = list(dict.fromkeys(name for name, _cause in found))
+        assert names == ["start", "a", "items", "w", "s", "each"]
+
+    def test_without_breakpoints_only_a_wait_pauses(self, log: EventLog) -> None:
+        assert self.trail(log, self.NODES, self.LINKS, None) == [("w", "wait")]

@@ -198,6 +198,11 @@ class TestWaiting:
         given(*history).when(SETTLE).then(paused("a", WAIT))
         assert doing(*history, paused("a", WAIT), GO_ON) == (perform("a"),)
 
+    def test_a_breakpoint_after_another_step_does_not_concern_it(self) -> None:
+        points = Breakpoints(moment=Moment.POST, marked=True)
+        history = (*run(points, step("a", pause=True), step("b", "a")), paused("a", WAIT), GO_ON)
+        assert doing(*history, started("a"), succeeded("a")) == (perform("b"),)
+
     def test_a_breakpoint_before_it_comes_first(self) -> None:
         history = (*run(ALL, step("a", pause=True)), paused("a"), GO_ON)
         given(*history).when(SETTLE).then(paused("a", WAIT))

@@ -1,5 +1,6 @@
 """The nodes of workflow documents: one source for each type of node, made when it is first asked for."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
@@ -7,12 +8,12 @@ from typing import TYPE_CHECKING, Final, cast
 from .settings import DEFAULT_SETTINGS, WorkflowSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .source import NodeSource
 
 PREFIX: Final = "workflow."
-FAMILIES: "Final[Mapping[str, tuple[str, str]]]" = MappingProxyType(
+FAMILIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "workflow.start": ("marks", "start"),
         "workflow.nothing": ("marks", "nothing"),
