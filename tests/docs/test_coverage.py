@@ -6,11 +6,11 @@ import pytest
 from click import Group
 
 from flowcore.documents.flow_document import STEP_KEYS, TOP_KEYS
-from flowcore.documents.workflows.fakes import KEYS
-from flowcore.documents.workflows.nodes import NODE_TYPES
 from flowcore.documents.nodes.codes import RULES
 from flowcore.documents.nodes.object_names import KEY_VARIABLES
 from flowcore.documents.nodes.tiers import TIERS
+from flowcore.documents.workflows.fakes import KEYS
+from flowcore.documents.workflows.nodes import NODE_TYPES
 from flowcore.testing import ManualClock, MemoryEventLog
 from flowcore_adapters.artifacts.signed_urls import UrlSigner
 from flowcore_adapters.artifacts.url_keys import new_keys, parse_keys
