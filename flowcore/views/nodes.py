@@ -1,15 +1,17 @@
 """Which node of the document an instance belongs to: what the executions family shows of a step.
 
-The id of a node is the name of its step as its document has it. Instances have paths: `fetch/3` is the fourth item of
-`fetch`, `loop-1/3/click` the step `click` in the fourth iteration of `loop-1`. A client that draws the document finds
-`click` in it and no `loop-1/3/click`, so every instance is shown as the innermost step that it runs.
+The id of a node is the name of its step as its document has it (see `node_ids` for those of workflows). Instances have
+paths: `fetch/3` is the fourth item of `fetch`, `loop-1/3/click` the step `click` in the fourth iteration of `loop-1`. A
+client that draws the document finds `click` in it and no `loop-1/3/click`, so every instance is shown as the innermost
+step that it runs.
 """
 
 from collections.abc import Mapping, Sequence
 
 import attrs
 
-from flowcore.model import Flow, Step
+from flowcore.model import Dialect, Flow, Step
+from flowcore.node_ids import helps, node_id
 
 
 @attrs.frozen
@@ -19,8 +21,9 @@ class Node:
     Attributes:
         top: The step of the flow that it is, or is in.
         type: What its document calls this sort of node: the type of its source, unless it has a word of its own.
-        whole: Whether the instance is the node, and not an item or an iteration of it.
+        whole: Whether the instance is the node, and not an item or an iteration of it, nor a step that only helps it.
         siblings: The steps among which it stands: those of the flow, or of a body.
+        named: Whether its step is called after a node of a workflow.
     """
 
     step: Step
@@ -28,11 +31,15 @@ class Node:
     type: str
     whole: bool
     siblings: Sequence[Step]
+    named: bool = False
 
     @property
     def id(self) -> str:
-        """How the document calls it."""
-        return self.step.name
+        """How the document calls it; what its document has no name for is called by its type."""
+        if not self.named:
+            return self.step.name
+        found = node_id(self.step.name)
+        return self.type if found is None else found
 
 
 class Nodes:
@@ -57,7 +64,8 @@ class Nodes:
                 break
             step, rest, siblings = child, inside[len(child.name) + 1 :], step.body
         type_ = step.kind or self._flow.sources[step.source].type if step.source in self._flow.sources else step.kind
-        return Node(step, top, type_, not rest, siblings)
+        named = self._flow.dialect is Dialect.WORKFLOW
+        return Node(step, top, type_, not rest and not (named and helps(step.name)), siblings, named)
 
 
 def _child(step: Step, path: str) -> Step | None:

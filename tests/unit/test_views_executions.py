@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from flowcore.ids import BatchId, InstanceId, RunId, StepName
-from flowcore.model import Loop, OnError
+from flowcore.model import Dialect, Flow, Loop, OnError
 from flowcore.run.events import (
     AwaitFailed,
     Event,
@@ -348,3 +348,28 @@ def test_names_of_steps_may_look_like_paths() -> None:
         "a/b/1",
     ]
     assert nodes.find("a/3") == Node(flow.steps[0], "a", "value", whole=False, siblings=flow.steps)
+
+
+def test_the_nodes_of_a_workflow_are_called_as_in_its_document() -> None:
+    body = (step("%33"), step("loop%.next"))
+    flow = Flow(
+        dialect=Dialect.WORKFLOW,
+        steps=(
+            step("a%2Fb"),
+            step("loop%.check"),
+            attrs.evolve(step("loop"), kind="loop", body=body, loop=Loop(condition=True)),
+            attrs.evolve(step("%.fault"), kind="workflow"),
+            attrs.evolve(step("x%.fault"), kind="workflow"),
+        ),
+    )
+    found = {
+        path: Nodes(flow).find(path) for path in ("a%2Fb", "loop%.check", "loop", "loop/0/%33", "loop/0/loop%.next")
+    }
+    assert {path: (node.id, node.whole) for path, node in found.items()} == {
+        "a%2Fb": ("a/b", True),
+        "loop%.check": ("loop", False),
+        "loop": ("loop", True),
+        "loop/0/%33": ("3", True),
+        "loop/0/loop%.next": ("loop", False),
+    }
+    assert [Nodes(flow).find(path).id for path in ("%.fault", "x%.fault")] == ["workflow", "x"]

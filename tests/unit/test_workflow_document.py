@@ -190,3 +190,10 @@ def test_numbers_in_paths_are_iterations() -> None:
     assert node_id("loop/2") == "loop"
     assert node_id("12") == "12"
     assert node_id("%.fault") is None
+    assert [helps(name) for name in ("loop%.check", "run/loop%.next", "a%.fault", "%.fault", "a%2Eb")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]

@@ -10,9 +10,10 @@ not checked when it is started, and what is wrong with it is what its run ends w
 Steps are called after nodes: `node_id` says which node a step, or an instance of one, belongs to.
 """
 
+from flowcore.node_ids import helps, node_id, step_name
+
 from .compilation import compile_strictly, compile_workflow
 from .document import Edge, Node, Workflow, check_structure, check_workflow, is_workflow, read_workflow
-from .names import helps, node_id, step_name
 
 __all__ = [
     "Edge",

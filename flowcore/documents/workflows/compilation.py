@@ -15,6 +15,7 @@ from flowcore.documents.findings import Findings
 from flowcore.errors import FlowDocumentError, Path
 from flowcore.ids import StepName
 from flowcore.model import NO_RETRY, Dialect, Flow, Source, Step
+from flowcore.node_ids import FAULT, step_name
 from flowcore.values import Json
 
 from .branches import Branches
@@ -22,7 +23,6 @@ from .document import START, Workflow, check_structure
 from .faults import Fault, FaultError
 from .graph import Graph
 from .loops import LOOP, DoWhile, ForEach, helping, phase_of, read_loop
-from .names import step_name
 from .nodes import NOTHING, SWITCH, fault_source, handles_of, inputs_of, node_source, node_step, slow_ms, source_type
 from .order import Links
 from .reusables import END, REUSABLE, RUN, Reusable, context_name, find_reusables
@@ -77,7 +77,7 @@ def compile_strictly(workflow: Workflow, *, catalog: Catalog | None = None) -> F
 def _faulty(workflow: Workflow, error: FaultError) -> Flow:
     """Return the flow of one step, which fails and says what is wrong with *workflow*."""
     node = next((fault.node for fault in error.faults if fault.node is not None), None)
-    name = StepName("%.fault") if node is None else step_name(node, "fault")
+    name = StepName(f"%.{FAULT}") if node is None else step_name(node, FAULT)
     step = Step(name=name, source=name, kind="workflow")
     return Flow(name=workflow.name, dialect=Dialect.WORKFLOW, sources={name: fault_source(str(error))}, steps=(step,))
 

@@ -7,11 +7,11 @@ from flowcore.catalog import SLOW, Catalog
 from flowcore.documents.fields import LONGEST_S
 from flowcore.ids import StepName
 from flowcore.model import DEFAULT_TIMEOUT_S, OnError, Output, OutputType, Source, Step
+from flowcore.node_ids import step_name
 from flowcore.values import Json
 
 from .document import Node
 from .graph import Graph
-from .names import step_name
 from .numbers import number_of
 from .references import to_text
 from .retries import retry_policy, until_condition

@@ -14,6 +14,8 @@ _RESERVED: Final = re.compile("[%/\x00-\x1f\x7f]")
 _ESCAPED: Final = re.compile("%([0-9A-F]{2})")
 _ADDITION: Final = "%."
 _EMPTY: Final = "%"
+FAULT: Final = "fault"
+"""The addition of the step that stands for a workflow which cannot run."""
 
 
 def step_name(node_id: str, addition: str = "", *, inside: bool = False) -> StepName:
@@ -53,5 +55,6 @@ def node_id(name: str) -> str | None:
 
 
 def helps(name: str) -> bool:
-    """Return whether a step, or an instance, is one that a node has beside its own."""
-    return _ADDITION in name.rpartition("/")[2]
+    """Return whether a step, or an instance, only helps a node that has a step of its own."""
+    _, found, addition = name.rpartition("/")[2].partition(_ADDITION)
+    return bool(found) and addition != FAULT
