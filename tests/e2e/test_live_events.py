@@ -168,6 +168,23 @@ class TestSocketIo:
         client = listen(serve())
         assert client.lines[-1] == "Transport: polling"
         self.check(command, client)
+        before = len(client.lines)
+        ended = command("batch", command.write("one.yaml", FLOW), command.write("two.yaml", FLOW), "--workers", "1")
+        assert ended.code == 0
+        client.until("^Progress: 2/2$")
+        printed = client.lines[before:]
+        progress = [printed[number : number + 2] for number, line in enumerate(printed) if line.startswith("Batch: ")]
+        (name,) = {batch.removeprefix("Batch: ") for batch, _ in progress}
+        assert re.fullmatch(r"batch-\d+", name)
+        # One update for each change of a count: accepted, and each item started and ended.
+        assert [said for _, said in progress] == [
+            "Progress: 0/2",
+            "Progress: 0/2",
+            "Progress: 1/2",
+            "Progress: 1/2",
+            "Progress: 2/2",
+        ]
+        assert f"Execution: exec-{name.removeprefix('batch-')}-2" in printed
 
     def test_the_snippet_under_gunicorn(
         self, command: Command, gunicorn: Callable[[], str], listen: Callable[..., Lines]
