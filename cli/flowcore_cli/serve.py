@@ -137,6 +137,7 @@ def serve(
                 own=own,
                 nodes=NodeService(services, launch),
                 public_url=public_url,
+                launcher=serving.launcher,
             )
         )
         runtime.clear_up()

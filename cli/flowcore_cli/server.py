@@ -12,6 +12,7 @@ from flowcore_adapters.http.guard import GuardSettings
 from flowcore_adapters.http.put_urls import StorePutUrls
 from flowcore_adapters.http.server import ServerHandle, serve_in_thread
 from flowcore_adapters.http.uploads import Uploads
+from flowcore_adapters.launching import Launcher
 
 
 @attrs.define
@@ -51,11 +52,12 @@ def start_server(
     own: OwnRun | None = None,
     nodes: NodeService | None = None,
     public_url: str | None = None,
+    launcher: Launcher | None = None,
 ) -> ServerHandle:
     """Serve *log* at *port*, with *own* as its most recent run; stop the server afterwards.
 
     Runs of flows of nodes are started, and their artifacts put and fetched, as *nodes* says; *public_url* is what the
-    server is called from outside.
+    server is called from outside. Other runs that nobody drives are driven by *launcher* when they are continued.
 
     Raises:
         ServerError: It cannot listen there, or must not.
@@ -67,5 +69,5 @@ def start_server(
         uploads = Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
         put_urls = StorePutUrls(SignedPutUrls(log, uploads), services.book, SystemClock(), public_url)
         flow_runs = FlowRuns(launch=nodes.launch, put_urls=put_urls)
-    application = create_app(log, guard=guard, own=own, uploads=uploads, flow_runs=flow_runs)
+    application = create_app(log, guard=guard, own=own, uploads=uploads, flow_runs=flow_runs, launcher=launcher)
     return serve_in_thread(application, guard.host, port, token=guard.token, insecure=insecure, uploads=uploads)

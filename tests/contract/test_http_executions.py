@@ -12,14 +12,16 @@ from flowcore.batch_service import NewBatch, NewItem, create_batch, stop_batch
 from flowcore.ids import BatchId, RunId
 from flowcore.model import Breakpoints, Flow, Moment, Source, Step
 from flowcore.ports import EventLog
-from flowcore.run.commands import ContinueRun, PauseRun
-from flowcore.service import create_run, load, request, unfinished
+from flowcore.run.commands import ContinueRun, PauseRun, Settle, StartRun
+from flowcore.service import RunSession, commit, create_run, load, request, unfinished
 from flowcore.values import Instant
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
+from flowcore_adapters.launching import Launcher
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.registry import load_registry
 from flowcore_adapters.runner.engine import Engine
+from flowcore_adapters.steering import wait_for_end
 from tests.contract.driven_run import RUN, T0, Driven, step
 from tests.contract.wsgi_client import Answer, call
 
@@ -591,6 +593,23 @@ class TestDriven:
             self.waiting(log, engine)
         assert post(log, "/stop-all").document["runningStopped"] == 3
         assert get(log, "s/active").document["totalActive"] == 0
+
+    def test_a_paused_run_that_nobody_drives_is_driven_from_here(
+        self, log: SharedMemoryEventLog, engine: Engine
+    ) -> None:
+        """Its process has died: who lets it go on sees to it."""
+        flow = Flow(sources={"source": Source(type="value")}, steps=NAVIGATE)
+        run_id = create_run(log, flow, at=SystemClock().now(), breakpoints=Breakpoints(steps=None))
+        session = RunSession(log, run_id)
+        session.execute(StartRun(at=Instant(T0)))
+        session.execute(Settle(at=Instant(T0)))
+        commit(log, [session])
+        application = create_app(log, launcher=Launcher(log, SystemClock(), engine))
+        body = b'{"action": "continueWithoutBreakpoint"}'
+        headers = {"Content-Type": "application/json"}
+        answer = call(application, f"{BASE}/pause-control", method="POST", body=body, headers=headers)
+        assert answer.status == 200
+        assert wait_for_end(log, run_id, PLENTY_S).status == "succeeded"
 
     def test_pause_and_continue(self, log: SharedMemoryEventLog, engine: Engine) -> None:
         run_id = self.waiting(log, engine)

@@ -64,7 +64,7 @@ def test_a_batch_from_its_beginning_to_its_end() -> None:
 
 def test_one_of_which_nothing_succeeded() -> None:
     events = (accepted(1), began(1), broke(1), BatchFailed(at=T1))
-    assert [payload["status"] for name, payload in told(*events, after=3)] == ["error", "error"]
+    assert [payload["status"] for _, payload in told(*events, after=3)] == ["error", "error"]
 
 
 def test_a_stopped_one_does_not_complete() -> None:

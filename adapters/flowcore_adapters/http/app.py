@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import falcon
 
 from flowcore.ports import EventLog
+from flowcore_adapters.launching import Launcher
 
 from . import errors
 from .admission import Admission
@@ -51,6 +52,7 @@ def routes(
     uploads: Uploads | None = None,
     admission: Admission | None = None,
     flow_runs: FlowRuns | None = None,
+    launcher: Launcher | None = None,
 ) -> tuple[Route, ...]:
     """Return everything that can be asked of *log*, and what can be put and fetched when there are *uploads*.
 
@@ -71,7 +73,9 @@ def routes(
         *(() if uploads is None else (Route(UPLOAD_PATH, UploadResource(uploads), Scope.SIGNED),)),
         Route("/api/events", EventStreamResource(log, admission), Scope.READ),
         Route(SOCKET_IO_PATH, Missing(), Scope.READ),
-        *execution_routes(log, cache=cache, admission=admission, own=own),
+        *execution_routes(
+            log, cache=cache, admission=admission, own=own, drive=None if launcher is None else launcher.drive
+        ),
         *flow_routes(log, cache, flow_run, flow_runs or FlowRuns(), uploads),
     )
 
@@ -84,6 +88,7 @@ def create_app(
     own: OwnRun | None = None,
     uploads: Uploads | None = None,
     flow_runs: FlowRuns | None = None,
+    launcher: Launcher | None = None,
 ) -> "WSGIApplication":
     """Return the application over *log*.
 
@@ -94,6 +99,7 @@ def create_app(
         own: The one run that "the most recent run" means, whatever else is recorded: for a server beside a run.
         uploads: The stores whose objects are put and fetched here; None for none.
         flow_runs: How runs of flows of nodes are started; None where none are.
+        launcher: Has runs driven from here; None for an application that drives none.
     """
     application = falcon.App(request_type=_Request)
     errors.install(application)
@@ -102,7 +108,17 @@ def create_app(
     application.req_options.auto_parse_qs_csv = False
     application.req_options.strip_url_path_trailing_slash = False
     admission = Admission(threads)
-    table = described(routes(log, threads=threads, own=own, uploads=uploads, admission=admission, flow_runs=flow_runs))
+    table = described(
+        routes(
+            log,
+            threads=threads,
+            own=own,
+            uploads=uploads,
+            admission=admission,
+            flow_runs=flow_runs,
+            launcher=launcher,
+        )
+    )
     for route in table:
         application.add_route(route.path, route.resource)
     views = {route.path: route.resource for route in table if isinstance(route.resource, ViewResource)}
