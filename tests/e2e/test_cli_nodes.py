@@ -100,3 +100,18 @@ def test_an_unsound_flow_is_not_run(command: Command) -> None:
     ended = command("run", "flow.yaml", "--defs", "defs")
     assert (ended.code, ended.out, ended.err) == (2, "", f"{UNKNOWN}{KEPT}1 problem: nothing was run\n")
     assert command("runs", "--json").out.strip() in {"", "[]"}
+
+
+def test_the_graph_of_a_flow_of_nodes(command: Command) -> None:
+    flow = {
+        "Nodes": [
+            {"ID": "last", "Uses": "lab/shrink", "Inputs": [{"Name": "in", "Edge": "middle"}]},
+            {"ID": "first", "Uses": "lab/shrink", "Outputs": [{"Name": "result", "Edge": "middle"}]},
+        ]
+    }
+    command.write("flow.json", json.dumps(flow))
+    ended = command("graph", "flow.json", "--defs", "defs")
+    assert (ended.code, ended.out) == (
+        0,
+        "1  first  container  [up to 3 attempts]\n2  last   container  <- first  [up to 3 attempts]\n",
+    )

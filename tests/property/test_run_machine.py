@@ -63,6 +63,7 @@ from flowcore.run.evolve import evolve, fold
 from flowcore.run.machine import RUN_TRANSITIONS, SETTLED, STEP_TRANSITIONS, RunStatus, StepStatus
 from flowcore.run.state import RunState
 from flowcore.values import Instant
+from flowcore.views.flow_runs import FlowRunView
 from flowcore.views.outputs import OutputsView
 from flowcore.views.status import StatusDocument, StatusView
 from tests.builders import RUN, T0, digest
@@ -393,6 +394,7 @@ class Shell:
         self.ledger = Ledger(flow, max_workers)
         self.status = StatusView()
         self.outputs = OutputsView()
+        self.flow_run = FlowRunView()
         self.log: list[Recorded] = []
         self.said: list[Command] = []
         self.asked: deque[Effect] = deque(maxlen=8)
@@ -452,6 +454,8 @@ class Shell:
     def check_views(self) -> None:
         self.status.evolve(self.log[-1])
         self.outputs.evolve(self.log[-1])
+        self.flow_run.evolve(self.log[-1])
+        assert json.loads(self.flow_run.encode()) == self.flow_run.render()
         document = self.status.render()
         scratch, scratch_outputs = StatusView(), OutputsView()
         for each in self.log:
