@@ -878,6 +878,14 @@ class TestRetryUntil:
             assert message in refused("apiRequest", node, more={"until": until})
 
 
+def test_one_try_takes_no_longer_than_all_may(server: FaultServer) -> None:
+    until: Json = {"type": "api-status", "expectedStatus": 200, "timeout": 200}
+    node: dict[str, Json] = {"url": f"{server.url}/hang"}
+    for more in ({}, {"timeout": 60_000}):
+        with at_most(5.0):
+            assert refused("apiRequest", {**node, **more}, more={"until": until}) == "timeout after 0.2 s"
+
+
 def test_slow_motion_pauses_before_a_node() -> None:
     begun = time.monotonic()
     call("stringValue", {"value": "x"}, more={"slow_ms": 40})

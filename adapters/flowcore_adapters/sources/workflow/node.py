@@ -119,10 +119,17 @@ class NodeCall:
         return _mapping(self.get(key))
 
     def limit(self, default_ms: float | None = None) -> TimeLimit:
-        """Return when the attempt must be over: its own `timeout`, in milliseconds, counts as well."""
+        """Return when the attempt must be over: its own `timeout`, in milliseconds, counts as well.
+
+        So does that of the condition until which it is tried: one try alone must not take longer than all may.
+        """
         own_ms = number_of(self.get("timeout"))
         if own_ms is None or own_ms <= 0:
             own_ms = default_ms
+        until = self.call.configuration.get("until")
+        all_ms = number_of(until.get("timeout")) if isinstance(until, dict) else None
+        if all_ms is not None and all_ms > 0:
+            own_ms = all_ms if own_ms is None else min(own_ms, all_ms)
         return time_limit(self.call, None if own_ms is None else own_ms / 1000)
 
     def pause(self, seconds: float) -> None:
