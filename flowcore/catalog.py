@@ -38,6 +38,7 @@ class Parameter:
         about: One line for people: the documentation and the editors show it.
         choices: The texts that are allowed; empty means any.
         default: What holds when it is left out, as people would write it.
+        schemes: What an address may begin with, such as `https`; empty means that it is none.
     """
 
     kind: Kind
@@ -45,6 +46,7 @@ class Parameter:
     required: bool = False
     choices: tuple[str, ...] = ()
     default: str | None = None
+    schemes: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -1,5 +1,5 @@
 """`python -m flowcore_cli` is `flowcore-cli`."""
 
-from flowcore_cli.main import main
+from flowcore_cli.program import main
 
-main(prog_name="flowcore-cli")
+main()

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flowcore_cli.exits import CommandError
 from flowcore_cli.output import print_whole, warn
-from flowcore_cli.storage import db_option, existing_log
+from flowcore_cli.storage import db_option, existing_log, log_path
 
 if TYPE_CHECKING:
     from flowcore.ports import EventLog
@@ -24,6 +25,9 @@ def runs(*, as_json: bool, limit: int, db: str | None) -> None:
 
     found: list[RunRecord] = []
     existing = existing_log(db)
+    if existing is None and db is not None:
+        # Whoever names a file means one that is there.
+        raise CommandError(f"there is no event log at {log_path(db)}", hint="`flowcore-cli run --db FILE` makes one")
     if existing is not None:
         with existing as log:
             found = _records(log, limit)

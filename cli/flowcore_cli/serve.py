@@ -11,6 +11,16 @@ from flowcore_cli.runtime import runtime_options
 from flowcore_cli.storage import log_options, open_log, show_command
 
 
+def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """See that origins are some: what never matches any would go unnoticed."""
+    from flowcore_adapters.http.authority import origin_of
+
+    for origin in given:
+        if origin_of(origin) != origin.lower().rstrip("/"):
+            raise click.BadParameter(f"'{origin}' is no origin: a scheme and a host, such as https://ui.example.com")
+    return given
+
+
 @click.command(epilog="Exit codes: 2 bad input or usage, 130 ended by Ctrl-C, 143 by SIGTERM.")
 @click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path())
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="The address to listen on.")
@@ -31,7 +41,13 @@ from flowcore_cli.storage import log_options, open_log, show_command
 )
 @click.option("--token-file", type=click.Path(), metavar="PATH", help="A file that holds the token.")
 @click.option("--allow-host", multiple=True, metavar="HOST", help="Another name of this server in requests.")
-@click.option("--allow-origin", multiple=True, metavar="ORIGIN", help="An origin whose pages may call this server.")
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="ORIGIN",
+    callback=_origins,
+    help="An origin whose pages may call this server, such as https://ui.example.com.",
+)
 @click.option("--insecure-no-auth", is_flag=True, help="Let others reach the server without a token all the same.")
 @click.option("--max-workers", type=click.IntRange(1, 1000), metavar="N", help="How many steps go on at once.")
 @click.option(

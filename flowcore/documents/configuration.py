@@ -4,8 +4,10 @@ A value that holds an expression is checked for its place only: its type is know
 looks at it then.
 """
 
+import re
 import shlex
 from collections.abc import Mapping
+from typing import Final
 
 from flowcore.catalog import Kind, Parameter, SourceType
 from flowcore.errors import ExpressionError, Path
@@ -16,6 +18,7 @@ from .fields import type_name
 from .findings import Findings, did_you_mean
 
 _OPEN, _CLOSE = "{{", "}}"
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def check_configuration(
@@ -52,6 +55,12 @@ def _check(source: SourceType, name: str, value: Json, path: Path, findings: Fin
         allowed = ", ".join(parameter.choices)
         closest = did_you_mean(value, parameter.choices)
         findings.add("bad-value", path, f"'{name}' must be one of {allowed}, not '{value}'", hint=closest)
+    elif parameter.schemes and isinstance(value, str):
+        # Of an address with an expression in it only what stands before that is known.
+        scheme = _SCHEME.match(value)
+        if scheme is not None and scheme[1].lower() not in parameter.schemes:
+            allowed = " or ".join(f"{each}://" for each in parameter.schemes)
+            findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{scheme[0]}'")
     return value
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from jmespath.ast import Node
 
 _SHOWN: Final = 100
+_MISSPELT: Final = 0.8
+"""How much a name after a pipe must be like that of a function to be taken for it."""
 MAX_LENGTH: Final = 4_096
 MAX_DEPTH: Final = 50
 _QUOTED_ENDS: Final = frozenset({"comma", "rparen", "eof", "eq", "ne", "or", "and", "pipe"})
@@ -124,8 +126,13 @@ def _spelled_out(node: "Node") -> "Node":
 def _applied(node: "Node") -> "Node":
     """Return the right side of a pipe with its leftmost function applied to what was piped."""
     name = name_of(node)
-    if node["type"] == "field" and name in FlowFunctions.FUNCTION_TABLE:
-        return {"type": "function_expression", "value": name, "children": [{"type": "current", "children": []}]}
+    if node["type"] == "field" and name is not None:
+        if name in FlowFunctions.FUNCTION_TABLE:
+            return {"type": "function_expression", "value": name, "children": [{"type": "current", "children": []}]}
+        close = get_close_matches(name, FlowFunctions.FUNCTION_TABLE, n=1, cutoff=_MISSPELT)
+        if close:
+            hint = f"did you mean `{close[0]}`? The field is written without a pipe: `.{name}`"
+            raise ExpressionError(f"there is no function `{name}` to pipe into", hint=hint)
     if node["type"] == "function_expression" and name is not None:
         return _called(node, name)
     match node["type"]:

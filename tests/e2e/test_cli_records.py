@@ -131,8 +131,12 @@ def test_show_takes_every_spelling_of_an_id(command: Command, spelling: str) -> 
 
 
 def test_reading_creates_nothing(command: Command) -> None:
+    named = command("runs", "--db", "typo.db")
+    assert (named.code, named.out) == (2, "")
+    assert named.err == "flowcore-cli: there is no event log at typo.db (`flowcore-cli run --db FILE` makes one)\n"
     assert command("runs").out == "no runs yet\n"
-    assert json.loads(command("runs", "--json", "--db", "gone.db").out) == []
+    assert json.loads(command("runs", "--json").out) == []
+    assert command("runs", "--json", "--db", "gone.db").code == 2
     ended = command("show", "latest", "--db", "gone.db")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == ("flowcore-cli: no runs yet: there is no event log at gone.db (`flowcore-cli run` makes one)\n")

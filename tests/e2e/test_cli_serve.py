@@ -287,3 +287,10 @@ def test_exit_when_done_ends_with_the_run(command: Command) -> None:
     answer = command("run", "--status-port", "0", "--exit-when-done", flow)
     assert answer.code == 1
     assert "status at http://127.0.0.1:" in answer.err
+
+
+@pytest.mark.parametrize("origin", ["*", "ui.example.com", "https://ui.example.com/app", "null", "ftp://x"])
+def test_an_origin_that_is_none_is_refused(tmp_path: Path, origin: str) -> None:
+    ended = Command(tmp_path)("serve", "--allow-origin", origin)
+    assert ended.code == 2
+    assert f"'{origin}' is no origin: a scheme and a host, such as https://ui.example.com" in ended.err

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -103,6 +104,22 @@ def test_a_child_that_does_not_listen_is_killed_after_its_grace(
     assert not alive(child)
     shown = json.loads(command("show", "--json", "latest").out)
     assert (shown["state"], shown["reason"], shown["running_count"]) == ("stopped", number.name, 0)
+
+
+def test_ctrl_c_while_the_command_is_loaded_ends_it_without_a_word(command: Command) -> None:
+    """From its own first line on; before that it is Python's."""
+    code = (
+        "import os, signal, sys\n"
+        "class Presser:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Presser())\n"
+        "from flowcore_cli.program import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, cwd=command.home)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_signals_without_anybody_to_read_of_them(command: Command) -> None:

@@ -22,6 +22,7 @@ from flowcore.ids import StepName
 from flowcore.model import Flow, Source, Step
 from flowcore.run.commands import StartRun
 from flowcore.service import RunSession, commit, create_run
+from flowcore.testing import MemoryEventLog
 from flowcore.values import Instant
 from flowcore_adapters import LocalRunner, serve_runner_api_in_thread
 from flowcore_adapters.http.app import create_app
@@ -82,6 +83,16 @@ def raw(port: int, text: str) -> bytes:
     with socket.create_connection(("127.0.0.1", port), PLENTY_S) as connection:
         connection.sendall(text.encode("latin-1"))
         return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def test_what_is_no_request_is_refused_in_json() -> None:
+    with serve_in_thread(create_app(MemoryEventLog())) as server:
+        for text in ("BREW\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+            head, _, body = raw(server.port, text).partition(b"\r\n\r\n")
+            assert head.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
+            assert b"Content-Type: application/json" in head
+            assert list(json.loads(body)) == ["error"]
+            assert json.loads(body)["error"].startswith("Bad Request: ")
 
 
 def flow(*names: str) -> Flow:

@@ -52,7 +52,7 @@ OWNERS: Final = {
 Owner = Callable[[str], None]
 
 
-@pytest.fixture(params=OWNERS.values(), ids=OWNERS.keys())
+@pytest.fixture(params=[*OWNERS.values()], ids=[*OWNERS])
 def owner(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Owner]:
     """Return what starts the owner of a run of a flow."""
     processes: list[subprocess.Popen[bytes]] = []

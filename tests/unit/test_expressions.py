@@ -203,6 +203,13 @@ class TestFunctions:
     def test_a_call_that_cannot_work_is_refused_at_load(self, text: str, message: str) -> None:
         assert refusal(text) == message
 
+    def test_a_misspelt_function_after_a_pipe_is_no_field(self) -> None:
+        assert refusal("flows.a.b | lenght") == (
+            "there is no function `lenght` to pipe into"
+            " (did you mean `length`? The field is written without a pipe: `.lenght`)"
+        )
+        compile_expression("flows.a.b | name")
+
     def test_an_unknown_function_far_from_any_lists_those_there_are(self) -> None:
         assert "known: abs, avg" in refusal("qqqqqqqq(flows.a.b)")
 

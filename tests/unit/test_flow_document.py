@@ -19,6 +19,7 @@ def parameter(kind: Kind, *, required: bool = False, choices: tuple[str, ...] = 
     return Parameter(kind=kind, about="About it.", required=required, choices=choices)
 
 
+ADDRESS: Final = Parameter(kind=Kind.TEXT, about="About it.", schemes=("http", "https"))
 CATALOG: Final[Mapping[str, SourceType]] = {
     "env": SourceType(
         name="env", about="", parameters={"vars": parameter(Kind.TEXTS), "secret": parameter(Kind.ANY)}, values=True
@@ -37,7 +38,7 @@ CATALOG: Final[Mapping[str, SourceType]] = {
     "rest": SourceType(
         name="rest",
         about="",
-        parameters={"url": parameter(Kind.TEXT), "base_url": parameter(Kind.TEXT), "headers": parameter(Kind.MAPPING)},
+        parameters={"url": ADDRESS, "base_url": parameter(Kind.TEXT), "headers": parameter(Kind.MAPPING)},
         requires_any=(("url", "base_url"),),
     ),
     "all": SourceType(
@@ -477,6 +478,17 @@ class TestRefusals:
     def test_a_configuration_value(self, name: str, value: Json, wanted: str) -> None:
         assert wrong(step(source={"type": "all", "configuration": {name: value}})) == [
             f"flow[0].source.configuration.{name}: '{name}' must be {wanted}"
+        ]
+
+    @pytest.mark.parametrize("url", ["HTTPS://a", "/users", "users:all", "{{ run.name }}", "http://{{ run.id }}"])
+    def test_an_address_that_may_work(self, url: str) -> None:
+        compiled(flow=[step(source={"type": "rest", "configuration": {"url": url}})])
+
+    @pytest.mark.parametrize("url", ["ftp://x", "file:///etc/passwd", "gopher://{{ run.id }}/a"])
+    def test_an_address_that_cannot_work(self, url: str) -> None:
+        scheme = f"{url.partition('//')[0]}//"
+        assert wrong(step(source={"type": "rest", "configuration": {"url": url}})) == [
+            f"flow[0].source.configuration.url: 'url' must begin with http:// or https://, not '{scheme}'"
         ]
 
     @pytest.mark.parametrize(

@@ -20,7 +20,15 @@ class Receiver:
     remain: int
     def __len__(self) -> int: ...
 
+class Error:
+    """What waitress says of a request that it does not take."""
+
+    code: int
+    reason: str
+    body: str
+
 class HTTPRequestParser:
+    error: Error | None
     adj: Adjustments
     headers: dict[str, str]
     command: str

@@ -6,7 +6,9 @@ It does so because such an answer has no length. But 304 never has a body, so th
 
 from typing_extensions import override
 from waitress.channel import HTTPChannel
-from waitress.task import WSGITask
+from waitress.task import ErrorTask, WSGITask
+
+from .errors import error_body
 
 
 class _Task(WSGITask):
@@ -29,7 +31,23 @@ class _Task(WSGITask):
             super().set_close_on_finish()
 
 
+class _ErrorTask(ErrorTask):
+    """What waitress says of a request that is none, in the form of all our errors."""
+
+    @override
+    def execute(self) -> None:
+        error = self.request.error
+        code, reason, about = (400, "Bad Request", "") if error is None else (error.code, error.reason, error.body)
+        body = error_body(f"{reason}: {about}")
+        self.status = f"{code} {reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
 class Channel(HTTPChannel):
     """A connection whose answers are such tasks."""
 
     task_class: type[WSGITask] = _Task
+    error_task_class: type[ErrorTask] = _ErrorTask

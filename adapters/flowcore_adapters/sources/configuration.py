@@ -39,6 +39,7 @@ def parameter(
     required: bool = False,
     choices: tuple[str, ...] = (),
     at_least: int | None = None,
+    schemes: tuple[str, ...] = (),
 ) -> Any:  # noqa: ANN401 - as attrs.field, so that it can stand where a field of any type is declared
     """Declare a field of a configuration class.
 
@@ -60,7 +61,9 @@ def parameter(
             raise _unfit(field.name, f"at least {at_least}", value)
         return found
 
-    declared = Parameter(kind=kind, about=about, required=required, choices=choices, default=_shown(default))
+    declared = Parameter(
+        kind=kind, about=about, required=required, choices=choices, default=_shown(default), schemes=schemes
+    )
     converter = attrs.Converter(convert, takes_field=True)
     return cast("Any", attrs.field(default=None, converter=converter, metadata={_DECLARED: declared}))
 

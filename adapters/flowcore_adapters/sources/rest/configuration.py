@@ -13,8 +13,12 @@ from flowcore_adapters.sources.configuration import MAX_OUTPUT, parameter
 class RestConfiguration:
     """What a `rest` source is told."""
 
-    url: str | None = parameter(Kind.TEXT, "The address; a relative one is joined to `base_url`.")
-    base_url: str | None = parameter(Kind.TEXT, "Without `url` the step's input, a path, is joined to it.")
+    url: str | None = parameter(
+        Kind.TEXT, "The address; a relative one is joined to `base_url`.", schemes=("http", "https")
+    )
+    base_url: str | None = parameter(
+        Kind.TEXT, "Without `url` the step's input, a path, is joined to it.", schemes=("http", "https")
+    )
     method: str = parameter(Kind.TEXT, "The HTTP method.", default="GET")
     headers: Mapping[str, Json] | None = parameter(Kind.MAPPING, "Headers of the request.")
     params: Mapping[str, Json] | None = parameter(Kind.MAPPING, "Query parameters; a list repeats its name.")
