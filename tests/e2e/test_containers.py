@@ -181,9 +181,9 @@ class TestContained:
         assert data_of(result)["stdout"] == "the image itself\n"
 
     def test_the_root_is_read_only_and_some_places_are_not(self) -> None:
-        assert self.told("touch /x 2>/dev/null || echo read-only; touch /tmp/x /flow/out/x && echo written") == (
-            "read-only\nwritten\n"
-        )
+        files = MemoryFiles(outputs={"out": OutputFile()})
+        script = "touch /x 2>/dev/null || echo read-only; touch /tmp/x /flow/out/x && echo written"
+        assert self.told(script, files=files) == "read-only\nwritten\n"
 
     def test_it_may_do_nothing_special(self) -> None:
         told = self.told("cat /proc/self/status | tr '\\t' ' '")

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from secrets import token_hex
+from threading import Thread
 from typing import Final
 
 from flowcore.errors import ObjectExistsError, ObjectNameError
@@ -16,6 +17,8 @@ from flowcore.errors import ObjectExistsError, ObjectNameError
 DIRECTORY: Final = ".incoming"
 """A name that no object can have."""
 _CHUNK: Final = 256 * 1024
+_EARLY: Final = 16 * 1024 * 1024
+"""After so many bytes what there is begins to be written to the disk."""
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -30,6 +33,8 @@ class IncomingFile:
         """Make one in the descriptor *directory*."""
         self.size = 0
         self._failure: OSError | None = None
+        self._sent = 0
+        self._sending: Thread | None = None
         self._directory = os.dup(directory)
         try:
             self._name, self._descriptor = _make(self._directory)
@@ -44,6 +49,18 @@ class IncomingFile:
             written = os.write(self._descriptor, left)
             self.size += written
             left = left[written:]
+        if self.size - self._sent >= _EARLY and (self._sending is None or not self._sending.is_alive()):
+            self._sent = self.size
+            self._sending = Thread(target=self._send, name="flowcore-write-out", daemon=True)
+            self._sending.start()
+
+    def _send(self) -> None:
+        """Have written to the disk what there is, while more is coming: nobody waits for it at the end."""
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            # The system tells it once, and `finish` would not hear of it.
+            self._failure = self._failure or error
 
     def take(self, chunk: bytes | memoryview) -> None:
         """Write the next bytes for somebody who cannot be told what goes wrong: `finish` will tell it."""
@@ -66,10 +83,15 @@ class IncomingFile:
 
     def finish(self) -> os.stat_result:
         """See that everything is on the disk, and return what became of it."""
+        self._await_sending()
         if self._failure is not None:
             raise self._failure
         os.fsync(self._descriptor)
         return os.fstat(self._descriptor)
+
+    def _await_sending(self) -> None:
+        if self._sending is not None:
+            self._sending.join()
 
     def publish(self, directory: int, name: str, *, create: bool) -> None:
         """Let it be *name* in the descriptor *directory*, at once and whole.
@@ -95,6 +117,7 @@ class IncomingFile:
         """Let go of it; what was not published is gone. May be called again."""
         if self._descriptor < 0:
             return
+        self._await_sending()
         with suppress(FileNotFoundError):
             os.unlink(self._name, dir_fd=self._directory)
         os.close(self._descriptor)

@@ -58,6 +58,7 @@ def _contained(call: SourceCall, configuration: ContainerConfiguration, layout: 
         labels=labels(str(call.run_id), str(call.instance), call.attempt),
         limits=_limits(call, configuration),
         max_output=configuration.max_output,
+        place=bool(layout.inputs or layout.outputs),
     )
     workload = Workload(client, job, limit, lambda line, stream: call.log(line, stream=stream))
     try:

@@ -41,6 +41,7 @@ class Job:
     Attributes:
         command: The words of the command; none for the image's own.
         max_output: How many bytes it may print, on both streams together.
+        place: Whether it has files: a volume of its own at `/flow`, which costs a node without files nothing.
     """
 
     image: str
@@ -49,6 +50,7 @@ class Job:
     labels: Mapping[str, str]
     limits: Limits
     max_output: int
+    place: bool = True
 
 
 class Workload:
@@ -106,7 +108,7 @@ class Workload:
                 labels=dict(job.labels),
                 host_config=host,
                 # An anonymous volume: put into a tmpfs or a read-only root files are refused by one of the engines.
-                volumes=["/flow"],
+                volumes=["/flow"] if job.place else [],
                 name=new_name(),
             )
         except ImageNotFound:
@@ -129,8 +131,9 @@ class Workload:
 
         if cancel.cancelled:
             raise stopped()
-        with engine_trouble("put files into a container"):
-            self._client.put_archive(self._name, "/flow", packed(files))
+        if self._job.place:
+            with engine_trouble("put files into a container"):
+                self._client.put_archive(self._name, "/flow", packed(files))
         cancel.on_cancel(self._cancel)
         self._at(self._limit.at, lambda: self._end(self._limit.error("; the container was ended")))
         try:
