@@ -13,8 +13,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from flowcore_adapters.artifacts.factory import StoreSettings, open_store
 from tests.container_engine import IMAGE, TestEngine, left_behind
 from tests.e2e.installed_command import Command
+from tests.s3_server import s3_server
 
 pytestmark = pytest.mark.e2e
 
@@ -201,3 +203,23 @@ def test_a_server_that_is_killed_while_a_container_runs(tmp_path: Path, engine: 
     assert left_behind() == []
     assert files_of(command) == ["end.txt", "in.txt"]
     assert list((tmp_path / "artifacts" / "default" / ".incoming").iterdir()) == []
+
+
+def test_a_bucket_of_others_is_looked_into(tmp_path: Path) -> None:
+    """The URL is the bucket's own; what is put there is found without anybody telling, and outputs go there too."""
+    command = Command(tmp_path)
+    (tmp_path / "text.txt").write_text("from afar\n", encoding="utf-8")
+    with s3_server() as bucket, serving(command, "--node-runtime", "process") as server:
+        params = {"BucketName": bucket.bucket, "AccessKey": "access", "SecretKey": "secret-key", "Secure": False}
+        store: dict[str, Any] = {"Name": "bucket", "Type": "s3", "Params": {**params, "Endpoint": bucket.endpoint}}
+        flow = {**SLOW["Flow"], "Stores": [store], "DefaultDataWell": {"Store": "bucket", "Source": "upload"}}
+        quick = {**SLOW["NodeDefs"][0], "Command": {"Exec": "cp ${text} ${out}"}}
+        run = server.ask("/api/v1/flow/test", {"Flow": flow, "NodeDefs": [quick]})
+        url = run["WaitingURLs"][0]["PutURL"]
+        assert url.startswith(f"http://{bucket.endpoint}/{bucket.bucket}/{run['ID']}/in?")
+        assert curl("-T", str(tmp_path / "text.txt"), url) == "200"
+        done = server.until(run["ID"], ended)
+        assert done["Status"] == "COMPLETE", done
+        opened = open_store("bucket", "s3", store["Params"], StoreSettings(directory=tmp_path))
+        assert b"".join(opened.open(f"{run['ID']}/end.txt")) == b"from afar\n"
+    assert "secret-key" not in (command("events", "latest", "--json", "--db", "flows.db").out)
