@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcore.errors import FlowcoreError, ObjectNameError, ObjectNotFoundError, StoreError
+from flowcore.errors import FlowcoreError, ObjectExistsError, ObjectNameError, ObjectNotFoundError, StoreError
 from flowcore_adapters.artifacts.local import LocalArtifactStore
 
 WRITER = """
@@ -152,4 +152,18 @@ def test_a_full_disk_is_the_stores_trouble(
         store.put("a", [b"x"])
     assert str(root) not in str(caught.value)
     monkeypatch.undo()
+    assert leftovers(root) == []
+
+
+def test_one_at_a_time_holds_a_key_in_any_process(store: LocalArtifactStore, root: Path) -> None:
+    other = LocalArtifactStore(root)
+    with store.hold("key"):
+        with pytest.raises(ObjectExistsError, match="just being put"), other.hold("key"):
+            pytest.fail("two at a time")
+        with other.hold("another key"):
+            LocalArtifactStore(root)
+        with pytest.raises(ObjectExistsError), other.hold("key"):
+            pytest.fail("two at a time")
+    with other.hold("key"):
+        pass
     assert leftovers(root) == []

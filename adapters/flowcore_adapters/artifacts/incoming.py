@@ -6,8 +6,9 @@ else is the rest of a program that died, and goes.
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from secrets import token_hex
 from threading import Thread
 from typing import Final
@@ -17,6 +18,7 @@ from flowcore.errors import ObjectExistsError, ObjectNameError
 DIRECTORY: Final = ".incoming"
 """A name that no object can have."""
 _CHUNK: Final = 256 * 1024
+_HOLD: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _EARLY: Final = 16 * 1024 * 1024
 """After so many bytes what there is begins to be written to the disk."""
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -133,6 +135,30 @@ def _make(directory: int) -> tuple[str, int]:
         if os.fstat(descriptor).st_nlink:
             return name, descriptor
         # Somebody who clears up came between the two.
+        os.close(descriptor)
+
+
+@contextmanager
+def held(directory: int, key: str) -> Generator[None]:
+    """Keep everybody else who asks for *key*, in whatever process, out of the block.
+
+    Raises:
+        ObjectExistsError: Somebody else is in it.
+    """
+    name = f"held-{sha256(key.encode()).hexdigest()}"
+    descriptor = os.open(name, _HOLD, mode=0o600, dir_fd=directory)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ObjectExistsError("this object is just being put by somebody else") from None
+        if not os.fstat(descriptor).st_nlink:
+            raise ObjectExistsError("this object has just been put by somebody else")
+        try:
+            yield
+        finally:
+            os.unlink(name, dir_fd=directory)
+    finally:
         os.close(descriptor)
 
 

@@ -13,7 +13,7 @@ from flowcore.values import Instant
 
 from .chunks import capped, part_of
 from .directories import descend, files_below, open_root, prune
-from .incoming import DIRECTORY, IncomingFile, clear_abandoned
+from .incoming import DIRECTORY, IncomingFile, clear_abandoned, held
 
 CHUNK: Final = 256 * 1024
 """How much is read at a time, in bytes."""
@@ -89,6 +89,21 @@ class LocalArtifactStore:
         """Return a file to write an object to that has no name yet; `put` takes it as it is. `close` it in any case."""
         with self._trouble(), self._directory([DIRECTORY], make=True) as incoming:
             return IncomingFile(incoming)
+
+    @contextmanager
+    def hold(self, key: str) -> Generator[None]:
+        """Keep everybody else who holds *key*, in any process that shares the directory, out of the block.
+
+        Raises:
+            ObjectExistsError: Somebody else is in it.
+        """
+        with self._trouble(), self._directory([DIRECTORY], make=True) as incoming:
+            directory = os.dup(incoming)
+        try:
+            with held(directory, key):
+                yield
+        finally:
+            os.close(directory)
 
     def _finish(self, name: str, new: IncomingFile, *, create: bool) -> StoredObject:
         *directories, file = name.split("/")

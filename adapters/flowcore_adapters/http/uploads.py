@@ -161,15 +161,16 @@ class UploadResource:
         self._stores = uploads.stores
         self._arrivals = uploads.arrivals
         self._lock = Lock()
-        self._coming: set[tuple[str, str, str]] = set()
+        self._coming: set[str] = set()
 
     @_PUT
     def on_put(self, request: falcon.Request, response: falcon.Response, **_names: str) -> None:
         """Keep the body, all of it or nothing."""
         ticket = self._ticket(request)
         body = _body(request, ticket.max_bytes or 0)
-        with self._alone(ticket):
-            stored = self._keep(ticket, body)
+        store = self._stores.find(ticket.store, ticket.run)
+        with self._alone(ticket, store):
+            stored = self._keep(ticket, store, body)
         response.media = {"store": ticket.store, "name": stored.name, "size_bytes": stored.size_bytes}
 
     on_post = on_put
@@ -211,8 +212,7 @@ class UploadResource:
             raise falcon.HTTPForbidden(title="this URL is not good for that, or not any more")
         return ticket
 
-    def _keep(self, ticket: Ticket, body: IncomingFile | Iterator[bytes]) -> StoredObject:
-        store = self._stores.find(ticket.store, ticket.run)
+    def _keep(self, ticket: Ticket, store: ArtifactStore, body: IncomingFile | Iterator[bytes]) -> StoredObject:
         if self._arrivals is None or not ticket.run:
             return store.put(ticket.name, body, max_bytes=ticket.max_bytes)
         if isinstance(body, IncomingFile):
@@ -226,9 +226,14 @@ class UploadResource:
         return stored
 
     @contextmanager
-    def _alone(self, ticket: Ticket) -> Generator[None]:
+    def _alone(self, ticket: Ticket, store: ArtifactStore) -> Generator[None]:
         """See that nobody else puts the same object: what a run is told of must be what it will find."""
-        key = (ticket.run, ticket.store, ticket.name)
+        key = f"{ticket.run}\n{ticket.edge}\n{ticket.name}"
+        if isinstance(store, LocalArtifactStore):
+            # Another process may share its directory.
+            with store.hold(key):
+                yield
+            return
         with self._lock:
             if key in self._coming:
                 raise ObjectExistsError("this object is just being put by somebody else")
