@@ -11,7 +11,10 @@ import pytest
 from flowcore.model import Flow
 from flowcore.service import create_run
 from flowcore.values import Instant
+from flowcore_adapters.artifacts.services import artifact_services
+from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http import wsgi
+from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.logs.sqlite import SqliteEventLog
 from tests.contract.wsgi_client import call
 
@@ -33,7 +36,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         return opened[-1]
 
     monkeypatch.setattr(wsgi, "SqliteEventLog", remembered)
-    for name in ("TOKEN", "ALLOW_HOSTS", "ALLOW_ORIGINS", "THREADS", "INSECURE_NO_AUTH"):
+    for name in ("TOKEN", "ALLOW_HOSTS", "ALLOW_ORIGINS", "THREADS", "INSECURE_NO_AUTH", "STORE_DIR", "URL_KEY"):
         monkeypatch.delenv(f"FLOWCORE_{name}", raising=False)
     found = tmp_path / "flowcore.db"
     monkeypatch.setenv("FLOWCORE_DB", str(found))
@@ -131,3 +134,18 @@ def test_only_a_server_with_threads_to_spare_has_requests_wait(path: Path, monke
     assert call(lazy(), target, environ=THREADED).status == 503
     monkeypatch.setenv("FLOWCORE_THREADS", "16")
     assert call(lazy(), target, environ=THREADED).status == 304
+
+
+def test_objects_are_put_and_fetched_where_there_is_a_place_for_them(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = artifact_services(SharedMemoryEventLog(), SystemClock(), tmp_path / "artifacts").signer
+    url = signer.sign(signer.ticket("PUT", "default", "a", max_bytes=10))
+    assert path.exists()
+    assert call(lazy(), url, method="PUT", body=b"x").status == 415
+    monkeypatch.setenv("FLOWCORE_STORE_DIR", str(tmp_path / "artifacts"))
+    assert call(lazy(), url, method="PUT", body=b"bytes").status == 200
+    assert call(lazy(), signer.sign(signer.ticket("GET", "default", "a"))).body == b"bytes"
+    (tmp_path / "artifacts" / "url.key").chmod(0o644)
+    refused = call(lazy(), url, method="PUT", body=b"bytes")
+    assert (refused.status, refused.document) == (500, {"error": "the artifacts cannot be used"})

@@ -6,6 +6,8 @@ The only module that reads the environment:
     FLOWCORE_TOKEN              what `Authorization: Bearer` must bring
     FLOWCORE_ALLOW_HOSTS        names that requests may use beside the local ones, separated by commas
     FLOWCORE_ALLOW_ORIGINS      origins of other sites that may call, separated by commas
+    FLOWCORE_STORE_DIR          where artifacts are; without it nothing can be put or fetched
+    FLOWCORE_URL_KEY            the keys of the URLs to put and fetch with; without it a file in that directory
     FLOWCORE_THREADS            how many threads the server has, for requests that wait for news
     FLOWCORE_INSECURE_NO_AUTH   1 to answer other machines without a token
 
@@ -16,10 +18,14 @@ enough, and a Host header may bring the port that the server says it listens on.
 import logging
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from flowcore.errors import LogError
+from flowcore.errors import LogError, StoreConfigurationError
+from flowcore.ports import EventLog
+from flowcore_adapters.artifacts.services import artifact_services
+from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.logs.location import default_path
 from flowcore_adapters.logs.sqlite import SqliteEventLog
 
@@ -27,6 +33,7 @@ from .admission import KEPT_FREE
 from .app import create_app
 from .errors import error_body
 from .guard import SHORTEST_TOKEN, GuardSettings
+from .uploads import Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -44,6 +51,7 @@ def get_app(*, threads: int = _FEW) -> "WSGIApplication":
 
     Raises:
         LogError: The event log cannot be opened.
+        StoreConfigurationError: The key of the URLs cannot be used.
     """
     token = os.environ.get("FLOWCORE_TOKEN") or None
     secured = len(token or "") >= SHORTEST_TOKEN or os.environ.get("FLOWCORE_INSECURE_NO_AUTH") == "1"
@@ -55,7 +63,17 @@ def get_app(*, threads: int = _FEW) -> "WSGIApplication":
     )
     said = os.environ.get("FLOWCORE_THREADS", "")
     log = SqliteEventLog(os.environ.get("FLOWCORE_DB") or default_path())
-    return create_app(log, guard=guard, threads=int(said) if said.isdigit() else threads)
+    uploads = _uploads(log)
+    return create_app(log, guard=guard, threads=int(said) if said.isdigit() else threads, uploads=uploads)
+
+
+def _uploads(log: EventLog) -> Uploads | None:
+    """Return what takes the uploads that runs wait for, where somebody has said where artifacts are."""
+    directory = os.environ.get("FLOWCORE_STORE_DIR")
+    if not directory:
+        return None
+    services = artifact_services(log, SystemClock(), Path(directory))
+    return Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
 
 
 def _listed(name: str) -> tuple[str, ...]:
@@ -75,9 +93,11 @@ class _LazyApp:
         if application is None:
             try:
                 application = self._open(environ)
-            except LogError as error:
+            except (LogError, StoreConfigurationError) as error:
                 _LOG.error("no request can be answered: %s", error)
-                body = error_body("the event log cannot be opened")
+                body = error_body(
+                    "the event log cannot be opened" if isinstance(error, LogError) else "the artifacts cannot be used"
+                )
                 headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
                 start_response("500 Internal Server Error", headers)
                 return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
