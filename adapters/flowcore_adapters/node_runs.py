@@ -48,6 +48,12 @@ def check_names(flow: Flow) -> None:
             raise ObjectNameError(f"edge '{edge}' with the key '{well.key}': {error}") from None
 
 
+def deliver(log: EventLog, run_id: RunId, objects: Mapping[str, Artifact], clock: Clock) -> None:
+    """Tell a run of the *objects* that are there already, by edge (see `Storage.prepare`)."""
+    for edge, artifact in objects.items():
+        request(log, run_id, DeliverArtifact(edge=edge, artifact=artifact, at=clock.now()))
+
+
 class NodeRuns:
     """Starts runs, and has them driven."""
 
@@ -71,7 +77,6 @@ class NodeRuns:
         run_id = create_run(self._log, compiled.flow, at=self._clock.now(), trace=True)
         if self._storage is not None:
             self._storage.keep(run_id, compiled.secrets)
-        for edge, artifact in objects.items():
-            request(self._log, run_id, DeliverArtifact(edge=edge, artifact=artifact, at=self._clock.now()))
+        deliver(self._log, run_id, objects, self._clock)
         self._drive(run_id)
         return run_id

@@ -1,6 +1,6 @@
 """Driving runs from the command: the engine runs them, this thread shows them and listens for signals."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -27,7 +27,7 @@ from flowcore_adapters.launching import stop_batches
 from flowcore_adapters.registry import Registry
 from flowcore_adapters.runner.context import RunContext
 from flowcore_adapters.runner.engine import Engine
-from flowcore_cli.nodes import checked_nodes, compile_checked
+from flowcore_cli.nodes import NO_SECRETS, checked_nodes, compile_checked
 from flowcore_cli.output import warn
 from flowcore_cli.screens import Screen, SilentScreen, SteadyScreen
 from flowcore_cli.signals import LISTEN_S, Signals
@@ -47,7 +47,16 @@ _Item: TypeAlias = "_Ended | Signal | Sequence[Event]"
 
 
 def named_flow(paths: Sequence[str], registry: Registry, definitions: Sequence[str] = ()) -> Flow:
-    """Return the flow of *paths*; one without a name is called like its first file, so that `runs` can tell it.
+    """Return the flow of *paths* (see `named`)."""
+    return named(paths, registry, definitions)[0]
+
+
+def named(
+    paths: Sequence[str], registry: Registry, definitions: Sequence[str] = ()
+) -> tuple[Flow, Mapping[str, Mapping[str, str]]]:
+    """Return the flow of *paths*, and the secrets of its stores, which are not in it.
+
+    One without a name is called like its first file, so that `runs` can tell it.
 
     Args:
         paths: The flow files.
@@ -60,7 +69,9 @@ def named_flow(paths: Sequence[str], registry: Registry, definitions: Sequence[s
     try:
         texts = read_files(paths)
         checked = checked_nodes(texts, definitions)
-        flow = compile_files(texts, registry.catalog) if checked is None else compile_checked(checked)
+        flow, secrets = (
+            (compile_files(texts, registry.catalog), NO_SECRETS) if checked is None else compile_checked(checked)
+        )
     except FlowDocumentError:
         # A source that it misses may be installed and broken. Otherwise nobody needs to know, or to wait for the look.
         warn(registry.warnings)
@@ -68,7 +79,7 @@ def named_flow(paths: Sequence[str], registry: Registry, definitions: Sequence[s
     if not flow.name:
         flow = attrs.evolve(flow, name=Path(paths[0]).stem)
     check_secrets(flow, registry)
-    return flow
+    return flow, secrets
 
 
 def check_secrets(flow: Flow, registry: Registry) -> None:

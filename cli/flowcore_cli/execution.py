@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, redirect_stdout, suppress
 from functools import wraps
 from pathlib import Path
@@ -75,11 +75,13 @@ class Plan:
     Attributes:
         record: Records it, or names the recorded one; called when all else is ready.
         pauses: Whether it may pause at steps.
+        secrets: Those of the stores that a new run declares, by store and parameter; None for a run that is recorded.
     """
 
     flow: "Flow"
     record: "Record"
     pauses: bool = False
+    secrets: "Mapping[str, Mapping[str, str]] | None" = None
 
 
 Planner: TypeAlias = "Callable[[Registry, Callable[[], EventLog]], Plan]"
@@ -170,14 +172,15 @@ def execute(options: RunOptions, planner: Planner) -> None:
                 tell(f"status at {server.url}/status")
         screen = _screen(plan.flow, quiet=options.quiet, as_json=options.as_json)
         pauses = options.recorded or plan.pauses or any(step.pause for step in plan.flow.steps)
+        workshop, record_run = _workshop(options, plan, log, stack)
         drive = Drive(
             log(),
             registry,
             screen,
             signals,
-            record=plan.record,
+            record=record_run,
             told=options.told if pauses else None,
-            nodes=_workshop(options, plan.flow, log, stack),
+            nodes=workshop,
         )
         (run_id,) = drive.run_ids
         if own is not None:
@@ -203,20 +206,42 @@ def execute(options: RunOptions, planner: Planner) -> None:
             raise RunFailedError
 
 
-def _workshop(options: RunOptions, flow: "Flow", log: "Callable[[], EventLog]", stack: ExitStack) -> "Workshop | None":
-    """Return what the nodes of *flow* need; None when it has none."""
+def _workshop(
+    options: RunOptions, plan: Plan, log: "Callable[[], EventLog]", stack: ExitStack
+) -> "tuple[Workshop | None, Record]":
+    """Return what the nodes of a flow need, None when it has none, and what records the run with what is there.
+
+    Raises:
+        StoreError: A store cannot be used, or an object that must be there is not; nothing is recorded then.
+    """
     from flowcore.model import Dialect
     from flowcore_adapters.clock import SystemClock
+    from flowcore_adapters.node_runs import deliver
     from flowcore_cli.runtime import NodeRuntime, StorePlaces, open_services
     from flowcore_cli.workshop import Workshop
 
-    if flow.dialect is not Dialect.NODES:
-        return None
+    if plan.flow.dialect is not Dialect.NODES:
+        return None, plan.record
     runtime = NodeRuntime(options.node_runtime, options.tier_policy)
     places = StorePlaces(options.store_dir, options.mount_root, options.stores)
-    services = stack.enter_context(closing(open_services(log(), SystemClock(), places, options.db)))
+    clock = SystemClock()
+    services = stack.enter_context(closing(open_services(log(), clock, places, options.db)))
     runtime.clear_up()
-    return Workshop(services.handing, runtime.budget(), services.polling.watch)
+    workshop = Workshop(services.handing, runtime.budget(), services.polling.watch)
+    secrets = plan.secrets
+    if secrets is None:
+        return workshop, plan.record
+    from flowcore.documents.nodes.compilation import Compiled
+
+    objects = services.book.prepare(Compiled(flow=plan.flow, secrets=secrets))
+
+    def record(log: "EventLog") -> "RunId":
+        run_id = plan.record(log)
+        services.book.keep(run_id, secrets)
+        deliver(log, run_id, objects, clock)
+        return run_id
+
+    return workshop, record
 
 
 def _screen(flow: "Flow", *, quiet: bool, as_json: bool) -> "Screen":

@@ -34,5 +34,5 @@ def graph(*, files: tuple[str, ...], definitions: tuple[str, ...], style: str) -
 
     texts = read_files(files)
     checked = checked_nodes(texts, definitions)
-    flow: Flow = compile_files(texts, load_registry().catalog) if checked is None else compile_checked(checked)
+    flow: Flow = compile_files(texts, load_registry().catalog) if checked is None else compile_checked(checked)[0]
     print_whole({"text": level_text, "mermaid": mermaid_text, "dot": dot_text}[style](flow))

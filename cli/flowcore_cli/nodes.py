@@ -1,6 +1,6 @@
 """Flows of nodes in files, for the commands that take flow files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +23,10 @@ defs_option = click.option(
 )
 
 
+NO_SECRETS: "Mapping[str, Mapping[str, str]]" = {}
+"""Those of a flow without stores."""
+
+
 def checked_nodes(texts: "Sequence[FlowFile]", definitions: Sequence[str]) -> "Checked | None":
     """Return what there is to say of *texts* when they are a flow of nodes; None when they are one of steps.
 
@@ -43,8 +47,8 @@ def checked_nodes(texts: "Sequence[FlowFile]", definitions: Sequence[str]) -> "C
     return check_node_files(texts, read_definitions(definitions))
 
 
-def compile_checked(checked: "Checked") -> "Flow":
-    """Return the flow of a document, its warnings told.
+def compile_checked(checked: "Checked") -> "tuple[Flow, Mapping[str, Mapping[str, str]]]":
+    """Return the flow of a document, its warnings told, and the secrets of its stores, which are not in it.
 
     Raises:
         FlowDocumentError: It cannot run.
@@ -57,6 +61,6 @@ def compile_checked(checked: "Checked") -> "Flow":
     refuse_unsound(checked)
     for problem in checked.problems:
         tell(problem_line(coded(problem)))
-    flow = compile_nodes(checked.document).flow
-    check_names(flow)
-    return flow
+    compiled = compile_nodes(checked.document)
+    check_names(compiled.flow)
+    return compiled.flow, compiled.secrets

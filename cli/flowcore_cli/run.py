@@ -55,10 +55,10 @@ def run(
         from flowcore.model import Dialect
         from flowcore.service import create_run
         from flowcore_adapters.clock import SystemClock
-        from flowcore_cli.drive import named_flow
+        from flowcore_cli.drive import named
         from flowcore_cli.pauses import read_breakpoints
 
-        flow = named_flow(files, registry, definitions)
+        flow, secrets = named(files, registry, definitions)
         breakpoints = read_breakpoints(flow, wanted, moment)
         # What a node's program writes is what is known of it.
         traced = trace or flow.dialect is Dialect.NODES
@@ -67,6 +67,6 @@ def run(
             now = SystemClock().now()
             return create_run(log, flow, at=now, max_workers=max_workers, breakpoints=breakpoints, trace=traced)
 
-        return Plan(flow, record, pauses=breakpoints is not None)
+        return Plan(flow, record, pauses=breakpoints is not None, secrets=secrets)
 
     execute(options, plan)

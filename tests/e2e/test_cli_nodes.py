@@ -115,3 +115,48 @@ def test_the_graph_of_a_flow_of_nodes(command: Command) -> None:
         0,
         "1  first  container  [up to 3 attempts]\n2  last   container  <- first  [up to 3 attempts]\n",
     )
+
+
+def copying() -> str:
+    """Return a flow that copies an object that must be there, with its definition."""
+    flow = {
+        "DefaultDataWell": {"Store": "default"},
+        "DataWells": [{"Edge": "raw", "Store": "default", "Source": "static", "Key": "logo.txt"}],
+        "Nodes": [
+            {
+                "ID": "copy",
+                "Uses": "lab/copy",
+                "Inputs": [{"Name": "src", "Edge": "raw"}],
+                "Outputs": [{"Name": "dst", "Edge": "done"}],
+            }
+        ],
+    }
+    definition = {
+        "Publisher": "lab",
+        "Name": "copy",
+        "Image": "lab/copy",
+        "Inputs": [{"Name": "src", "Required": True, "Type": ["text/plain"]}],
+        "Outputs": [{"Name": "dst", "Required": True}],
+        "Flags": [],
+        "Command": {"Exec": "cp ${src} ${dst}"},
+    }
+    return json.dumps({"Flow": flow, "NodeDefs": [definition]})
+
+
+def test_a_static_object_is_there_from_the_start(command: Command) -> None:
+    command.write("copy.json", copying())
+    place = command.home / "stores" / "default"
+    place.mkdir(parents=True, mode=0o700)
+    (place / "logo.txt").write_text("a logo\n", "utf-8")
+    ended = command("run", "copy.json", "--node-runtime", "process", "--store-dir", "stores")
+    assert (ended.code, "of copy succeeded in" in ended.err) == (0, True), ended.err
+    (kept,) = place.glob("run_*/done*")
+    assert kept.read_text("utf-8") == "a logo\n"
+
+
+def test_without_its_static_object_nothing_is_run(command: Command) -> None:
+    command.write("copy.json", copying())
+    ended = command("run", "copy.json", "--node-runtime", "process", "--store-dir", "stores")
+    assert (ended.code, ended.out) == (2, "")
+    assert "logo.txt" in ended.err
+    assert command("runs", "--json").out.strip() in {"", "[]"}
