@@ -197,7 +197,8 @@ class ExecutionView:
         if self._paused_at is not None:
             instance, cause = self._paused_at
             return self._nodes.find(instance).id, PAUSE_REASONS[cause]
-        return next(iter(self._pending), None), "breakpoint"
+        following = next(iter(self._pending), None)
+        return None if following is None else self._nodes.find(following).id, "breakpoint"
 
     @property
     def paused_at(self) -> tuple[InstanceId, PauseCause] | None:

@@ -58,6 +58,7 @@ _MOMENTS: Final[Mapping[PauseCause, str]] = MappingProxyType(
     {PauseCause.BREAKPOINT_PRE: "pre", PauseCause.BREAKPOINT_POST: "post"}
 )
 _SKIPPED: Final = "Node skipped"
+_BYPASSED: Final = "Node bypassed"
 _UNREACHABLE: Final = "Node skipped (unreachable branch)"
 
 
@@ -183,7 +184,9 @@ class LiveRun:
         self._lines.pop(instance, None)
         node = self._whole(instance)
         if node is not None:
-            yield self._told("node_complete", at, node)
+            # Whatever a document calls a node: the step of one that is bypassed does nothing.
+            more: dict[str, Json] = {"message": _BYPASSED} if node.step.unbroken else {}
+            yield self._told("node_complete", at, node, more=more)
             yield self._node(node, "completed")
 
     def _node_failed(self, instance: InstanceId, error: str, at: Instant) -> Iterator[WireEvent]:

@@ -317,6 +317,14 @@ def test_an_item_of_a_batch_names_it() -> None:
     ]
 
 
+def test_a_bypassed_node() -> None:
+    bypassed = attrs.evolve(A, unbroken=True)
+    assert told(*begun(bypassed), started("a"), succeeded("a"), after=3) == [
+        event("node_complete", T1, nodeId="a", message="Node bypassed"),
+        node("a", "completed"),
+    ]
+
+
 def test_what_else_happens_is_not_told() -> None:
     assert told(*begun(step("a", when=True)), met("a"), resumed(), after=2) == []
 
