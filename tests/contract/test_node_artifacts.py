@@ -1,5 +1,6 @@
 """Artifacts of runs: handed from node to node, awaited, looked for (contract flow-runs, sections 4 to 9)."""
 
+import sys
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -24,11 +25,15 @@ from flowcore.service import load
 from flowcore_adapters.artifacts.book import StoreBook
 from flowcore_adapters.artifacts.factory import StoreSettings
 from flowcore_adapters.artifacts.objects import S3ArtifactStore
+from flowcore_adapters.artifacts.polling import Polling
+from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
 from flowcore_adapters.http.uploads import Uploads
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.runner.budget import Budget, Capacity
 from flowcore_adapters.runner.lines import FLUSH_S
+from flowcore_adapters.sources.container import engine
+from flowcore_adapters.sources.container.orphans import remove_orphans
 from tests.contract.wsgi_client import Answer, call
 from tests.node_flows import TEXT, Station, compiled, content, definition, functions, leave, node, station
 
@@ -308,3 +313,24 @@ def test_a_budget_gives_back_what_it_gave() -> None:
     assert budget.reserve(wanted, "c") == wanted
     budget.release(None)
     assert budget.reserve(None, "d") is None
+
+
+def test_what_is_too_large_is_deleted_from_a_store_of_others(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    stores = [{"Name": "memory", "Type": "s3local", "Params": {"BucketName": f"{tmp_path.name}-large"}}]
+    flow = compiled(*CHAIN, Stores=stores, DefaultDataWell={"Store": "memory", "Source": "upload"})
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id = place.start(flow)
+        services = place.services
+        store = services.book.find("memory", flow_run_id(run_id))
+        store.put(f"{flow_run_id(run_id)}/in", [b"four"])
+        polling = Polling(log, SystemClock(), services.book, services.arrivals, max_bytes=3)
+        assert polling.look(run_id, "in")
+        assert list(store.list()) == []
+        assert "in" not in load(log, run_id).artifacts
+
+
+def test_without_the_engines_client_there_is_nothing_to_clear_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "docker", None)
+    monkeypatch.setitem(sys.modules, "docker.errors", None)
+    monkeypatch.setattr(engine, "find_spec", lambda _name: None)
+    assert remove_orphans() == 0

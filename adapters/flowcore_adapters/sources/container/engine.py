@@ -65,7 +65,8 @@ def connect() -> EngineClient:
     """
     if find_spec("docker") is None:
         raise SourceError(
-            "containers need the docker package, for Podman too: pip install 'flowcore[containers]'",
+            "no container engine: the docker package, which speaks to Podman too, is not installed: pip install"
+            " 'flowcore[containers]', or run nodes as plain processes with --node-runtime process",
             code=NO_ENGINE,
             retryable=False,
         )

@@ -16,10 +16,13 @@ def remove_orphans() -> int:
 
     Where there is no engine there are none.
     """
+    try:
+        client = connect()
+    except SourceError:
+        return 0
     from docker.errors import NotFound
 
     try:
-        client = connect()
         with engine_trouble("list containers"):
             found = client.containers(all=True, filters={"label": RUN_LABEL})
     except SourceError:
