@@ -169,8 +169,12 @@ def find_run(log: EventLog, text: str) -> RunId:
     """
     run_id = parse_run_id(text)
     item = parse_item_id(text)
-    if run_id is not None and log.version(run_id) and (item is None or batch_of(log, run_id) == item[0]):
-        return run_id
+    if run_id is not None:
+        # A batch has a version too, so it is looked whether there are events of a run.
+        first = next(log.read(run_id), None)
+        batch = first.event.batch if first is not None and isinstance(first.event, RunCreated) else None
+        if first is not None and (item is None or batch == item[0]):
+            return run_id
     raise RunNotFoundError(f"there is no run {text[:40]}")
 
 

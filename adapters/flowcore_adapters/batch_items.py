@@ -10,12 +10,13 @@ from flowcore.batch_service import NewItem
 from flowcore.catalog import Catalog
 from flowcore.documents.flow_document import compile_flow
 from flowcore.documents.flow_files import FlowFile, compile_flow_files
-from flowcore.errors import FlowDocumentError, Problem
+from flowcore.documents.workflows import check_structure, check_workflow, compile_workflow, read_workflow
+from flowcore.errors import FlowDocumentError
 from flowcore.model import Flow
 from flowcore.values import Json
 
 from .runner.context import read_secrets
-from .workflow_files import FoundFile
+from .workflow_files import FoundFile, decode_text
 
 _FLOW_SUFFIXES: Final = (".yaml", ".yml")
 
@@ -46,7 +47,6 @@ class Candidates:
 
     def of_document(self, name: str, document: Json, path: str | None = None) -> Candidate:
         """Check a document: a workflow with nodes and edges, or a mapping as a flow file has it."""
-        document = override(document, self._overrides)
         try:
             flow = self._compile(document)
             read_secrets(flow)
@@ -69,6 +69,13 @@ class Candidates:
             return Candidate(name=name, path=path, errors=(f"it is not JSON: {error}",))
         return self.of_document(name, document, path)
 
+    def of_bytes(self, name: str, data: bytes) -> Candidate:
+        """Check the bytes of a file."""
+        try:
+            return self.of_text(name, decode_text(data))
+        except ValueError as error:
+            return Candidate(name=name, errors=(str(error),))
+
     def of_files(self, files: Iterable[FoundFile]) -> list[Candidate]:
         """Check files that were found in a folder."""
         return [
@@ -81,8 +88,16 @@ class Candidates:
     def _compile(self, document: Json) -> Flow:
         if isinstance(document, dict) and "flow" in document and "nodes" not in document:
             return compile_flow(document, self._catalog)
-        problem = Problem(code="not-a-flow", message="it is no flow: a mapping with `flow` and `sources`")
-        raise FlowDocumentError([problem])
+        try:
+            workflow = read_workflow(document)
+        except FlowDocumentError as error:
+            # Its structure is looked at too, so that everything is told at once.
+            raise FlowDocumentError(check_workflow(document)) from error
+        problems = check_structure(workflow)
+        if problems:
+            raise FlowDocumentError(problems)
+        # Contract executions, section 3: wait nodes do not pause in a batch.
+        return compile_workflow(workflow, overrides=self._overrides, pauses=False, catalog=self._catalog)
 
 
 def items(candidates: Iterable[Candidate], labels: Mapping[str, str]) -> list[NewItem]:
@@ -97,23 +112,6 @@ def items(candidates: Iterable[Candidate], labels: Mapping[str, str]) -> list[Ne
         for each in candidates
         if each.flow is not None
     ]
-
-
-def override(document: Json, overrides: Mapping[str, Json]) -> Json:
-    """Return *document* with *overrides* in the data of its start nodes."""
-    if not overrides or not isinstance(document, dict):
-        return document
-    nodes = document.get("nodes")
-    if not isinstance(nodes, (list, tuple)):
-        return document
-    return {**document, "nodes": [_overridden(node, overrides) for node in nodes]}
-
-
-def _overridden(node: Json, overrides: Mapping[str, Json]) -> Json:
-    if not isinstance(node, dict) or node.get("type") != "start":
-        return node
-    data = node.get("data")
-    return {**node, "data": {**(data if isinstance(data, dict) else {}), **overrides}}
 
 
 def named(flow: Flow, name: str) -> Flow:

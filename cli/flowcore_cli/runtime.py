@@ -85,14 +85,20 @@ class NodeRuntime:
     runtime: str = CONTAINER
     policy: str = CLAMP
 
-    def registry(self) -> "Registry":
-        """Return the sources, `container` among them as the operator wants it."""
+    def registry(self, *, private_targets: bool = True, files_root: "Path | None" = None) -> "Registry":
+        """Return the sources, `container` among them as the operator wants it.
+
+        Args:
+            private_targets: Whether calls may go to addresses that are not public.
+            files_root: The folder below which workflows may read files; None for any.
+        """
         from flowcore_adapters.registry import load_registry
         from flowcore_adapters.sources.container import ContainerSource
 
         if self.runtime == PROCESS:
-            return load_registry({"container": ContainerSource(isolated=False)})
-        return load_registry()
+            extra = {"container": ContainerSource(isolated=False)}
+            return load_registry(extra, private_targets=private_targets, files_root=files_root)
+        return load_registry(private_targets=private_targets, files_root=files_root)
 
     def budget(self) -> "Budget":
         """Return what nodes may use together."""

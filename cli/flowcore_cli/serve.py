@@ -70,6 +70,11 @@ def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[
     metavar="URL",
     help="What this server is called from outside, for the URLs of uploads; by default what the request called it.",
 )
+@click.option(
+    "--allow-private-targets",
+    is_flag=True,
+    help="Let flows call addresses of this machine and of private networks though others can reach the server.",
+)
 @runtime_options
 @log_options
 def serve(
@@ -91,6 +96,7 @@ def serve(
     stores: str | None,
     node_runtime: str,
     tier_policy: str,
+    allow_private_targets: bool,
     db: str | None,
     no_db: bool,
     durability: str,
@@ -108,7 +114,10 @@ def serve(
     from flowcore.service import create_run
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.http.guard import GuardSettings
+    from flowcore_adapters.http.server import is_loopback
+    from flowcore_adapters.http.start_resources import Starting
     from flowcore_adapters.node_runs import NodeRuns
+    from flowcore_adapters.workflow_files import WorkflowFolders
     from flowcore_cli.drive import named_flow
     from flowcore_cli.runtime import NodeRuntime, StorePlaces, open_services, watched
     from flowcore_cli.server import NodeService, OwnRun, start_server
@@ -128,7 +137,8 @@ def serve(
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         runtime = NodeRuntime(node_runtime, tier_policy)
-        registry = runtime.registry()
+        # Whoever can reach this server must not reach through it what only this machine can (contract safety).
+        registry = runtime.registry(private_targets=allow_private_targets or is_loopback(host), files_root=root)
         flow = named_flow(files, registry) if files else None
         log = stack.enter_context(closing(open_log(db, no_db=no_db, durability=durability)))
         own = None if flow is None else OwnRun()
@@ -154,6 +164,7 @@ def serve(
                 nodes=NodeService(services, launch),
                 public_url=public_url,
                 launcher=serving.launcher,
+                starting=Starting(serving.launcher, registry.catalog, WorkflowFolders(root)),
             )
         )
         runtime.clear_up()

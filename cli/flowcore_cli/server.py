@@ -11,6 +11,7 @@ from flowcore_adapters.http.flow_runs import FlowRuns, Launch, SignedPutUrls
 from flowcore_adapters.http.guard import GuardSettings
 from flowcore_adapters.http.put_urls import StorePutUrls
 from flowcore_adapters.http.server import ServerHandle, serve_in_thread
+from flowcore_adapters.http.start_resources import Starting
 from flowcore_adapters.http.uploads import Uploads
 from flowcore_adapters.launching import Launcher
 
@@ -53,8 +54,9 @@ def start_server(
     nodes: NodeService | None = None,
     public_url: str | None = None,
     launcher: Launcher | None = None,
+    starting: Starting | None = None,
 ) -> ServerHandle:
-    """Serve *log* at *port*, with *own* as its most recent run; stop the server afterwards.
+    """Serve *log* at *port*, with *own* as its most recent run, and *starting* new ones; stop the server afterwards.
 
     Runs of flows of nodes are started, and their artifacts put and fetched, as *nodes* says; *public_url* is what the
     server is called from outside. Other runs that nobody drives are driven by *launcher* when they are continued.
@@ -69,5 +71,13 @@ def start_server(
         uploads = Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
         put_urls = StorePutUrls(SignedPutUrls(log, uploads), services.book, SystemClock(), public_url)
         flow_runs = FlowRuns(launch=nodes.launch, put_urls=put_urls)
-    application = create_app(log, guard=guard, own=own, uploads=uploads, flow_runs=flow_runs, launcher=launcher)
+    application = create_app(
+        log,
+        guard=guard,
+        own=own,
+        uploads=uploads,
+        flow_runs=flow_runs,
+        launcher=launcher,
+        starting=starting,
+    )
     return serve_in_thread(application, guard.host, port, token=guard.token, insecure=insecure, uploads=uploads)

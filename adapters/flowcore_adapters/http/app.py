@@ -20,6 +20,7 @@ from .run_resources import DifferenceResource, EventsResource, ExplainResource
 from .shortcut import Shortcut
 from .socket_io import PATH as SOCKET_IO_PATH
 from .socket_io import Missing, SocketIo
+from .start_resources import Starting
 from .uploads import PATH as UPLOAD_PATH
 from .uploads import UploadResource, Uploads
 from .view_cache import ViewCache
@@ -53,6 +54,7 @@ def routes(
     admission: Admission | None = None,
     flow_runs: FlowRuns | None = None,
     launcher: Launcher | None = None,
+    starting: Starting | None = None,
 ) -> tuple[Route, ...]:
     """Return everything that can be asked of *log*, and what can be put and fetched when there are *uploads*.
 
@@ -74,7 +76,12 @@ def routes(
         Route("/api/events", EventStreamResource(log, admission), Scope.READ),
         Route(SOCKET_IO_PATH, Missing(), Scope.READ),
         *execution_routes(
-            log, cache=cache, admission=admission, own=own, drive=None if launcher is None else launcher.drive
+            log,
+            cache=cache,
+            admission=admission,
+            own=own,
+            drive=None if launcher is None else launcher.drive,
+            starting=starting,
         ),
         *flow_routes(log, cache, flow_run, flow_runs or FlowRuns(), uploads),
     )
@@ -89,6 +96,7 @@ def create_app(
     uploads: Uploads | None = None,
     flow_runs: FlowRuns | None = None,
     launcher: Launcher | None = None,
+    starting: Starting | None = None,
 ) -> "WSGIApplication":
     """Return the application over *log*.
 
@@ -100,6 +108,7 @@ def create_app(
         uploads: The stores whose objects are put and fetched here; None for none.
         flow_runs: How runs of flows of nodes are started; None where none are.
         launcher: Has runs driven from here; None for an application that drives none.
+        starting: What runs and batches are started with; without it this server starts nothing.
     """
     application = falcon.App(request_type=_Request)
     errors.install(application)
@@ -117,6 +126,7 @@ def create_app(
             admission=admission,
             flow_runs=flow_runs,
             launcher=launcher,
+            starting=starting,
         )
     )
     for route in table:

@@ -1,4 +1,4 @@
-"""The paths of the executions family that are about single runs."""
+"""The paths of the executions family."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,13 @@ from flowcore_adapters.clock import SystemClock
 
 from .active_runs import ActiveRuns
 from .admission import Admission
+from .batch_resources import (
+    BatchClearResource,
+    BatchHistoryResource,
+    BatchResource,
+    BatchStopResource,
+)
+from .batch_views import BatchViews
 from .execution_resources import ActiveResource, ExecutionLogsResource, ExecutionResource, ExecutionStatusResource
 from .execution_steering import (
     ContinueResource,
@@ -19,6 +26,7 @@ from .execution_steering import (
     TraceLogsResource,
 )
 from .routing import Route, Scope
+from .start_resources import ExecuteResource, ScanResource, Starting
 from .view_cache import ViewCache
 from .view_resource import OwnRun, ViewResource
 
@@ -31,14 +39,42 @@ def execution_routes(
     own: OwnRun | None = None,
     clock: Clock | None = None,
     drive: Callable[[RunId], None] | None = None,
+    starting: Starting | None = None,
 ) -> tuple[Route, ...]:
-    """Return what can be asked about the runs of *log*, and asked of them; *drive* sees that a run is driven."""
+    """Return what can be asked about the runs and batches of *log*, and asked of them.
+
+    Args:
+        log: Where they are.
+        cache: The views that are kept.
+        admission: Who may wait for news.
+        own: The one run that "the most recent run" means, or None.
+        clock: The time.
+        drive: Sees that a run is driven; without it, *starting* does.
+        starting: What runs and batches are started with; None where nothing is.
+    """
     view = ViewResource(log, cache, admission, "execution", empty=b'{"executionId":"","status":"idle"}', own=own)
     lines = ViewResource(log, cache, admission, "logs", empty=b"{}", own=own)
     active = ActiveRuns(log)
-    steering = Steering(log, active, SystemClock() if clock is None else clock, own, drive or _drive_nothing)
+    clock = SystemClock() if clock is None else clock
+    if drive is None:
+        drive = _drive_nothing if starting is None else starting.launcher.drive
+    steering = Steering(log, active, clock, own, drive)
+    batches = BatchViews(log)
     base = "/api/workflows/execution"
+    starts = (
+        ()
+        if starting is None
+        else (
+            Route("/api/workflows/execute", ExecuteResource(starting), Scope.EXECUTE),
+            Route("/api/workflows/scan", ScanResource(starting), Scope.READ),
+        )
+    )
     return (
+        *starts,
+        Route(f"{base}/batch/{{batch_id}}", BatchResource(log, batches, admission), Scope.READ),
+        Route(f"{base}/batch/{{batch_id}}/stop", BatchStopResource(log, clock), Scope.OPERATE),
+        Route(f"{base}s/batches", BatchHistoryResource(log, batches), Scope.READ),
+        Route(f"{base}s/batches/clear", BatchClearResource(log, clock), Scope.ADMIN),
         Route(f"{base}/status", ExecutionStatusResource(log, view), Scope.READ),
         Route(f"{base}/{{execution_id}}", ExecutionResource(log, view), Scope.READ),
         Route(f"{base}/{{execution_id}}/logs", ExecutionLogsResource(log, lines), Scope.READ),

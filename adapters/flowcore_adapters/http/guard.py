@@ -36,6 +36,9 @@ _SAME_SITE: Final = frozenset({"same-origin", "none"})
 _OPEN_PATH: Final = "/healthz"
 _PACKETS_PATH: Final = "/socket.io/"
 """Where bodies are packets and no JSON; what a browser sends there from elsewhere has an Origin, which is looked at."""
+_FILES_PATH: Final = "/api/workflows/execute"
+"""Where a form may bring files. What a page elsewhere sends there without asking first has an Origin too."""
+_FORM: Final = "multipart/form-data"
 _HEADERS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'"),
@@ -218,7 +221,9 @@ class Guard:
         if chunked:
             environ["wsgi.input"] = CountedBody(environ["wsgi.input"], self._settings.max_body)
         kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-        if (chunked or length.strip("0")) and kind != "application/json" and environ.get("PATH_INFO") != _PACKETS_PATH:
+        path = environ.get("PATH_INFO")
+        files = kind == _FORM and path == _FILES_PATH
+        if (chunked or length.strip("0")) and kind != "application/json" and path != _PACKETS_PATH and not files:
             raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
 
 

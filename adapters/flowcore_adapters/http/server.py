@@ -142,7 +142,7 @@ def serve_in_thread(
         ServerError: The port is taken, the address is not ours, or it would be open to everybody.
     """
     address = _resolve(host)
-    if not ipaddress.ip_address(address).is_loopback and not insecure and len(token or "") < SHORTEST_TOKEN:
+    if not is_loopback(address) and not insecure and len(token or "") < SHORTEST_TOKEN:
         raise ServerError(
             f"{host} can be reached from other machines: that needs a token of at least {SHORTEST_TOKEN} characters"
             " (--token-file), or --insecure-no-auth"
@@ -200,6 +200,15 @@ def _watched(application: "WSGIApplication", stopping: Event) -> "WSGIApplicatio
         return application(environ, start_response)
 
     return answer
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach what is bound to *host*.
+
+    Raises:
+        ServerError: The host is not known.
+    """
+    return ipaddress.ip_address(_resolve(host)).is_loopback
 
 
 def _resolve(host: str) -> str:

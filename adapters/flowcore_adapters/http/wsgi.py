@@ -10,11 +10,16 @@ The only module that reads the environment:
     FLOWCORE_URL_KEY            the keys of the URLs to put and fetch with; without it a file in that directory
     FLOWCORE_THREADS            how many threads the server has, for requests that wait for news
     FLOWCORE_INSECURE_NO_AUTH   1 to answer other machines without a token
+    FLOWCORE_START              1 to drive runs and batches here: those that requests start, and those that were left
+    FLOWCORE_WORKFLOWS_ROOT     the folder below which requests may name folders; the working directory when not set
+    FLOWCORE_BATCH_WORKERS      how many items of all batches go on at once in each process; 4 when not set
+    FLOWCORE_PRIVATE_TARGETS    1 to let flows call addresses of this machine and of private networks
 
 Where the server is bound is unknown here. So other machines are answered only when there is a token that is long
 enough, and a Host header may bring the port that the server says it listens on.
 """
 
+import atexit
 import logging
 import os
 from collections.abc import Iterable
@@ -26,13 +31,18 @@ from flowcore.errors import LogError, StoreConfigurationError
 from flowcore.ports import EventLog
 from flowcore_adapters.artifacts.services import artifact_services
 from flowcore_adapters.clock import SystemClock
+from flowcore_adapters.launching import Launcher
 from flowcore_adapters.logs.location import default_path
 from flowcore_adapters.logs.sqlite import SqliteEventLog
+from flowcore_adapters.registry import load_registry
+from flowcore_adapters.runner.engine import Engine
+from flowcore_adapters.workflow_files import WorkflowFolders
 
 from .admission import KEPT_FREE
 from .app import create_app
 from .errors import error_body
 from .guard import SHORTEST_TOKEN, GuardSettings
+from .start_resources import Starting
 from .uploads import Uploads
 
 if TYPE_CHECKING:
@@ -63,8 +73,9 @@ def get_app(*, threads: int = _FEW) -> "WSGIApplication":
     )
     said = os.environ.get("FLOWCORE_THREADS", "")
     log = SqliteEventLog(os.environ.get("FLOWCORE_DB") or default_path())
-    uploads = _uploads(log)
-    return create_app(log, guard=guard, threads=int(said) if said.isdigit() else threads, uploads=uploads)
+    starting = _starting(log) if os.environ.get("FLOWCORE_START") == "1" else None
+    count = int(said) if said.isdigit() else threads
+    return create_app(log, guard=guard, threads=count, uploads=_uploads(log), starting=starting)
 
 
 def _uploads(log: EventLog) -> Uploads | None:
@@ -74,6 +85,22 @@ def _uploads(log: EventLog) -> Uploads | None:
         return None
     services = artifact_services(log, SystemClock(), Path(directory))
     return Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
+
+
+def _starting(log: EventLog) -> Starting:
+    """Return what requests start runs with: an engine that drives them, and what was left, as long as this process."""
+    root = Path(os.environ.get("FLOWCORE_WORKFLOWS_ROOT") or ".")
+    workers = os.environ.get("FLOWCORE_BATCH_WORKERS", "")
+    private = os.environ.get("FLOWCORE_PRIVATE_TARGETS") == "1"
+    registry, clock = load_registry(private_targets=private, files_root=root), SystemClock()
+    engine = Engine(log, registry, clock, batch_workers=int(workers) if workers.isdigit() and int(workers) else 4)
+    launcher = Launcher(log, clock, engine)
+    for warning in launcher.go_on().warnings:
+        _LOG.warning("%s", warning)
+    engine.start()
+    # Whoever goes on with what is left need not wait until the lease is over.
+    atexit.register(engine.close, timeout_s=1.0)
+    return Starting(launcher, registry.catalog, WorkflowFolders(root))
 
 
 def _listed(name: str) -> tuple[str, ...]:
