@@ -275,7 +275,7 @@ class TestHistory:
 
     def test_an_unknown_status_finds_none(self, log: SharedMemoryEventLog) -> None:
         example(log)
-        empty = {"total": 0, "limit": 20, "offset": 0, "batches": []}
+        empty: dict[str, Json] = {"total": 0, "limit": 20, "offset": 0, "batches": []}
         assert said(get(log, "/executions/batches?status=paused")) == (200, empty)
 
     def test_pages_make_the_whole_list(self, server: Server) -> None:
@@ -363,7 +363,7 @@ class TestClearing:
         assert server.batch(going)["status"] == "running"
 
     def test_ids_are_never_used_again(self, server: Server) -> None:
-        names = []
+        names: list[str] = []
         for _ in range(3):
             names.append(started(server, QUICK))
             server.ended(names[-1])

@@ -18,7 +18,11 @@ SENT = {"Content-Type": "application/json"}
 def closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
     """What the process would do at its end."""
     found: list[Callable[[], object]] = []
-    monkeypatch.setattr(atexit, "register", lambda action, **options: found.append(lambda: action(**options)))
+
+    def register(action: Callable[..., object], **options: object) -> None:
+        found.append(lambda: action(**options))
+
+    monkeypatch.setattr(atexit, "register", register)
     monkeypatch.setenv("FLOWCORE_DB", str(tmp_path / "log.db"))
     monkeypatch.setenv("FLOWCORE_WORKFLOWS_ROOT", str(tmp_path))
     return found

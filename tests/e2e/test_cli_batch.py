@@ -166,6 +166,45 @@ class TestLookingAtThem:
         assert command("batches").out == "no batches yet\n"
         assert command("runs").out == "no runs yet\n"
 
+    def test_a_batch_goes_from_one_log_to_another(self, command: Command, folder: str) -> None:
+        command("batch", folder, "-q", "--db", "x.db")
+        name = newest(command, "--db", "x.db")["batch_id"]
+        before = json.loads(command("show", name, "--json", "--db", "x.db").out)
+        assert command("export", name, "--db", "x.db").err == f"{name} written to {name}.flowcore\n"
+        for _ in range(2):
+            assert command("import", f"{name}.flowcore", "--db", "y.db").code == 0
+        assert json.loads(command("show", name, "--json", "--db", "y.db").out) == before
+        again = command("import", f"{name}.flowcore", "--as-new", "--db", "y.db")
+        assert again.code == 0
+        new = newest(command, "--db", "y.db")["batch_id"]
+        assert new != name
+        assert f"{new} imported" in again.err
+        assert len(json.loads(command("batches", "--json", "--db", "y.db").out)) == 2
+        assert json.loads(command("fsck", "--json", "--db", "y.db").out)["problems"] == []
+        item = f"exec-{new.removeprefix('batch-')}-2"
+        assert json.loads(command("show", item, "--json", "--db", "y.db").out)["state"] == "succeeded"
+
+    def test_an_item_alone_becomes_a_run_of_its_own(self, command: Command, folder: str) -> None:
+        command("batch", folder, "-q", "--db", "x.db")
+        number = newest(command, "--db", "x.db")["batch_id"].removeprefix("batch-")
+        command("export", f"exec-{number}-2", "-o", "one.flowcore", "--db", "x.db")
+        for _ in range(2):
+            assert command("import", "one.flowcore", "--db", "z.db").code == 0
+        (run,) = json.loads(command("runs", "--json", "--db", "z.db").out)
+        assert (run["run_id"], run["state"]) == (int(number) + 2, "succeeded")
+        assert command("import", "one.flowcore", "--db", "x.db").code == 0
+
+    def test_a_damaged_batch_is_refused(self, command: Command, folder: str) -> None:
+        command("batch", folder, "-q")
+        command("export", newest(command)["batch_id"], "-o", "b.flowcore")
+        lines = (command.home / "b.flowcore").read_text().splitlines(keepends=True)
+        command.write("cut.flowcore", "".join(lines[:-1]))
+        command.write("less.flowcore", "".join([*lines[:-2], lines[-1]]))
+        for name in ("cut.flowcore", "less.flowcore"):
+            ended = command("import", name, "--db", "new.db")
+            assert ended.code == 2
+            assert "Traceback" not in ended.err
+
     def test_a_batch_that_is_missing_a_run_is_noticed(self, command: Command, folder: str) -> None:
         command("batch", folder, "-q", "--db", "x.db")
         with closing(SqliteEventLog(command.home / "x.db")) as log:
