@@ -33,13 +33,9 @@ def root(tmp_path: Path) -> Path:
     """The workflows root, with a folder of files; beside it something that nobody may see."""
     root = tmp_path / "root"
     (root / "flows" / "deeper").mkdir(parents=True)
-    for name, document in (
-        ("b.json", QUICK),
-        ("a.JSON", QUICK),
-        ("deeper/c.json", QUICK),
-        ("wrong.json", {"nodes": []}),
-    ):
-        (root / "flows" / name).write_text(json.dumps(document), encoding="utf-8")
+    for name in ("b.json", "a.JSON", "deeper/c.json"):
+        (root / "flows" / name).write_text(json.dumps(QUICK), encoding="utf-8")
+    (root / "flows" / "wrong.json").write_text('{"nodes": []}', encoding="utf-8")
     (root / "flows" / "broken.json").write_text("{", encoding="utf-8")
     (root / "flows" / "flow.yaml").write_text(FLOW, encoding="utf-8")
     (tmp_path / "outside").mkdir()

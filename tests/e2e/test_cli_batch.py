@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -293,6 +294,36 @@ class TestCrashes:
             self.sound(log, batch_id, 30)
         assert "nothing is wrong" in command("fsck", "--db", "x.db").err
 
+    def test_what_was_accepted_over_http_survives_kill_9(self, command: Command) -> None:
+        """From the answer on: the batch is recorded with a run for each of its items, in one transaction."""
+        (command.home / "flows").mkdir()
+        for number in range(20):
+            command.write(f"flows/{number:02}.yaml", NAP)
+        arguments = ("serve", "--port", "0", "--db", "x.db", "--batch-workers", "2")
+        with command.start(*arguments) as process:
+            url = _address(process)
+            started = _ask(f"{url}/execute", {"folderPath": "./flows", "pattern": "*.yaml"})
+            os.kill(process.pid, signal.SIGKILL)
+            _ended(process)
+        assert started["validWorkflows"] == 20
+        name = started["batchId"]
+        for goal in (6, 12):
+            with command.start(*arguments) as process:
+                url = _address(process)
+                until(lambda: _ask(f"{url}/execution/batch/{name}")["completed"] >= goal)  # noqa: B023
+                shown = _ask(f"{url}/execution/batch/{name}")
+                parts = [shown[word] for word in ("completed", "running", "queued", "failed")]
+                assert sum(parts) == shown["totalWorkflows"] == 20
+                os.kill(process.pid, signal.SIGKILL)
+                _ended(process)
+        with command.start(*arguments) as process:
+            url = _address(process)
+            until(lambda: _ask(f"{url}/execution/batch/{name}")["status"] == "completed")
+            process.send_signal(signal.SIGTERM)
+            _ended(process)
+        with closing(SqliteEventLog(command.home / "x.db")) as log:
+            self.sound(log, BatchId(int(name.removeprefix("batch-"))), 20)
+
     def adds_up(self, log: SqliteEventLog, batch_id: BatchId) -> None:
         state = load_batch(log, batch_id)
         assert sum(state.counts.values()) == len(state.items)
@@ -300,3 +331,18 @@ class TestCrashes:
 
 def _ended(process: "subprocess.Popen[str]") -> None:
     process.communicate(timeout=PLENTY_S)
+
+
+def _address(process: "subprocess.Popen[str]") -> str:
+    """Return the address that a server prints, with the base path of the family."""
+    assert process.stderr is not None
+    found = re.search(r"http://\S+", process.stderr.readline())
+    assert found is not None
+    return f"{found.group()}/api/workflows"
+
+
+def _ask(url: str, body: object = None) -> Any:  # noqa: ANN401 - a document
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"} if data else {})
+    with urllib.request.urlopen(request, timeout=PLENTY_S) as answer:
+        return json.load(answer)
