@@ -47,6 +47,7 @@ from tests.builders import begun, failed, flow_of, started, step
 
 NOW = Instant(1733524800.1239)
 ONE = flow_of(step("a"))
+NO_RUNS = ["nonsense", "exec-1", "exec-1733524800123-4", "exec-1733524800124-1", "1733524800123"]
 ADA, BOB = Owner("1", "process 1"), Owner("2", "process 2")
 
 
@@ -159,7 +160,9 @@ class TestFinding:
         for text in (f"exec-{batch_id}-2", str(run_id), f"exec-{run_id}", f"run_{run_id}"):
             assert find_run(log, text) == run_id
 
-    @pytest.mark.parametrize("text", ["nonsense", "exec-1", "exec-1733524800123-4", "exec-1733524800124-1", "1733524800123"])
+    @pytest.mark.parametrize(
+        "text", ["nonsense", "exec-1", "exec-1733524800123-4", "exec-1733524800124-1", "1733524800123"]
+    )
     def test_no_run(self, text: str) -> None:
         """The spelling of an item names an item, and no run that happens to have that number."""
         log = MemoryEventLog()
