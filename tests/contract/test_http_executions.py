@@ -587,6 +587,14 @@ class TestDriven:
             "pauseReason": None,
         }
 
+    def test_stop_is_never_refused_and_waits_only_when_there_is_a_place(
+        self, log: SharedMemoryEventLog, engine: Engine
+    ) -> None:
+        run_id = self.waiting(log, engine)
+        answer = call(create_app(log, threads=1), f"{BASE}/stop", method="POST")
+        assert (answer.status, answer.document["wasRunning"]) == (200, True)
+        assert wait_for_end(log, run_id, PLENTY_S).status == "stopped"
+
     def test_stop_all_answers_when_they_have_stopped(self, log: SharedMemoryEventLog, engine: Engine) -> None:
         """Section 9, 13: ids, and only what was not over."""
         for _ in range(3):

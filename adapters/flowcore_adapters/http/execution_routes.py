@@ -58,7 +58,7 @@ def execution_routes(
     clock = SystemClock() if clock is None else clock
     if drive is None:
         drive = _drive_nothing if starting is None else starting.launcher.drive
-    steering = Steering(log, active, clock, own, drive)
+    steering = Steering(log, active, clock, own, drive, admission)
     batches = BatchViews(log)
     base = "/api/workflows/execution"
     starts = (

@@ -4,7 +4,8 @@ Each leaves a request in the log for whoever drives the run, in this process or 
 the run (`flowcore.run.decide`); here is only how that is asked and told.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -20,9 +21,10 @@ from flowcore.run.machine import RunStatus
 from flowcore.service import load, request
 from flowcore.values import Instant, Json
 from flowcore.views.executions import batch_id, execution_id
-from flowcore_adapters.steering import stop_run, stop_runs
+from flowcore_adapters.steering import PATIENCE_S, stop_run, stop_runs
 
 from .active_runs import ActiveRuns
+from .admission import Admission
 from .errors import RefusedError
 from .execution_operations import DONE, NAMED, STEERED, with_fields
 from .json_body import read_object
@@ -48,6 +50,21 @@ class Steering:
     clock: Clock
     own: OwnRun | None
     drive: Callable[[RunId], None]
+    admission: Admission
+
+    @contextmanager
+    def patience(self) -> Generator[float]:
+        """Give for how long, in seconds, the end of what is stopped may be waited for: not at all without a place."""
+        try:
+            self.admission.take()
+        except falcon.HTTPServiceUnavailable:
+            # Stopping is never refused; the answer only comes before the end.
+            yield 0.0
+            return
+        try:
+            yield PATIENCE_S
+        finally:
+            self.admission.give_back()
 
     def named(self, body: Mapping[str, Json], unknown: str = _UNKNOWN) -> RunId | None:
         """Return the run that *body* names; None when it names none.
@@ -123,7 +140,8 @@ class StopResource:
             # Not an error in this family.
             response.media = {"success": False, "message": _NONE}
             return
-        stopped = stop_run(steering.log, run_id, steering.clock, reason=_REASON)
+        with steering.patience() as patience_s:
+            stopped = stop_run(steering.log, run_id, steering.clock, reason=_REASON, patience_s=patience_s)
         response.media = {
             "success": True,
             "message": "Execution stopped",
@@ -151,7 +169,8 @@ class StopAllResource:
             for batch_id in unfinished_batches(steering.log)
         }
         active = steering.active.batches()
-        found = stop_runs(steering.log, list(active), steering.clock, reason=_REASON)
+        with steering.patience() as patience_s:
+            found = stop_runs(steering.log, list(active), steering.clock, reason=_REASON, patience_s=patience_s)
         # Items have been counted with their batch: here their ends are only waited for.
         single = [stopped for run_id, stopped in found.items() if active[run_id] not in batches]
         running = sum(batch.running for batch in batches.values()) + sum(each.was_running for each in single)
@@ -239,7 +258,8 @@ class PauseControlResource:
         run_id = steering.paused(body)
         action = body.get("action")
         if action == "stop":
-            stop_run(steering.log, run_id, steering.clock, reason=_REASON)
+            with steering.patience() as patience_s:
+                stop_run(steering.log, run_id, steering.clock, reason=_REASON, patience_s=patience_s)
             response.media = {"success": True, "message": "Execution stopped"}
             return
         known = ACTIONS.get(action) if isinstance(action, str) else None
