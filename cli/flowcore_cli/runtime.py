@@ -115,8 +115,10 @@ class NodeRuntime:
             remove_orphans()
 
 
-def open_services(log: "EventLog", clock: "Clock", places: StorePlaces, db: str | None) -> "ArtifactServices":
-    """Return what handles artifacts; close it afterwards.
+def open_services(
+    log: "EventLog", clock: "Clock", places: StorePlaces, db: str | None, *, private_endpoints: bool = True
+) -> "ArtifactServices":
+    """Return what handles artifacts; close it afterwards. Without *private_endpoints* flows name public servers only.
 
     Raises:
         CommandError: A directory, the key or the file of stores cannot be used.
@@ -132,6 +134,7 @@ def open_services(log: "EventLog", clock: "Clock", places: StorePlaces, db: str 
             directory,
             mount_roots=tuple(map(Path, places.mount_roots)),
             configured=None if places.stores is None else _configured(Path(places.stores)),
+            private_endpoints=private_endpoints,
         )
     except StoreError as error:
         raise CommandError(
@@ -164,6 +167,16 @@ def _configured(path: Path) -> "Mapping[str, Store]":
     if problems:
         raise CommandError(f"the file of stores cannot be used: {path}: {'; '.join(problems)}")
     return stores
+
+
+def is_local(host: str) -> bool:
+    """Return whether a server at *host* is reached by this machine alone."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def watched(drive: "Callable[[RunId], None]", services: "ArtifactServices") -> "Callable[[RunId], None]":

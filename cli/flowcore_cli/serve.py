@@ -119,7 +119,7 @@ def serve(
     from flowcore_adapters.node_runs import NodeRuns
     from flowcore_adapters.workflow_files import WorkflowFolders
     from flowcore_cli.drive import named_flow
-    from flowcore_cli.runtime import NodeRuntime, StorePlaces, open_services, watched
+    from flowcore_cli.runtime import NodeRuntime, StorePlaces, is_local, open_services, watched
     from flowcore_cli.server import NodeService, OwnRun, start_server
     from flowcore_cli.serving import Serving
     from flowcore_cli.signals import Signals
@@ -144,7 +144,9 @@ def serve(
         own = None if flow is None else OwnRun()
         places = StorePlaces(store_dir, mount_root, stores)
         clock = SystemClock()
-        services = stack.enter_context(closing(open_services(log, clock, places, None if no_db else db)))
+        # Who sends flows from elsewhere must not reach through us what they cannot reach themselves.
+        opened = open_services(log, clock, places, None if no_db else db, private_endpoints=is_local(host))
+        services = stack.enter_context(closing(opened))
         serving = Serving(
             log,
             registry,

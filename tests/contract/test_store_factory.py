@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import attrs
 import pytest
 
 from flowcore.errors import StoreConfigurationError, StoreError
@@ -118,3 +119,12 @@ def test_some_urls_are_not_signed(settings: StoreSettings, method: str, expires_
     assert isinstance(store, S3ArtifactStore)
     with pytest.raises(StoreError):
         store.sign(method, "a", expires_in_s=expires_in_s)
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "http://169.254.169.254", "[::1]:9", "10.0.0.7", "localhost"])
+def test_flows_from_elsewhere_reach_no_private_endpoint(settings: StoreSettings, endpoint: str) -> None:
+    strict = attrs.evolve(settings, private_endpoints=False)
+    with pytest.raises(StoreConfigurationError, match="private address"):
+        open_store("mine", "s3", {**S3, "Endpoint": endpoint}, strict)
+    assert isinstance(open_store("mine", "s3", {**S3, "Endpoint": endpoint}, settings), S3ArtifactStore)
+    assert isinstance(open_store("mine", "s3", S3, strict), S3ArtifactStore)

@@ -94,8 +94,8 @@ class StoreBook:
     def _complete(self, name: str, declared: Store, hidden: Mapping[str, str]) -> Store:
         """Return *declared* with its secrets: those that came with the flow, or those of the server's own store."""
         own = self._configured.get(name)
-        if declared.type == "s3" and not hidden and own is not None and own.params is not None:
-            hidden = {key: str(value) for key, value in own.params.items() if key in SECRET_PARAMS}
+        if declared.type == "s3" and not hidden and own is not None and _same_place(declared, own):
+            return own
         if declared.type == "s3" and not hidden:
             raise StoreConfigurationError(
                 f"the keys of store '{name}' came with the flow and were never recorded, so a server that has been"
@@ -105,11 +105,14 @@ class StoreBook:
 
     def _opened(self, name: str, store: Store) -> ArtifactStore:
         params: Mapping[str, Json] = store.params or {}
-        key = json.dumps([name, store.type, sorted(params.items(), key=lambda item: item[0])])
+        # The operator's own stores may be anywhere.
+        trusted = store is self._configured.get(name)
+        settings = attrs.evolve(self._settings, private_endpoints=True) if trusted else self._settings
+        key = json.dumps([name, trusted, store.type, sorted(params.items(), key=lambda item: item[0])])
         with self._lock:
             found = self._open.get(key)
             if found is None:
-                found = self._open[key] = open_store(name, store.type, params, self._settings)
+                found = self._open[key] = open_store(name, store.type, params, settings)
             return found
 
     def prepare(self, compiled: Compiled) -> Mapping[str, Artifact]:
@@ -143,3 +146,9 @@ class StoreBook:
         with self._lock:
             for name, values in secrets.items():
                 self._secrets[run_id, name] = values
+
+
+def _same_place(declared: Store, own: Store) -> bool:
+    """Return whether a flow means the server's own store: its keys are for no other place."""
+    shown = {key: value for key, value in (own.params or {}).items() if key not in SECRET_PARAMS}
+    return declared.type == own.type and dict(declared.params or {}) == shown

@@ -1,17 +1,19 @@
 """Stores as flows declare them: a type and its `Params` (contract flow-runs, section 7)."""
 
+import socket
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import attrs
 
 from flowcore.errors import StoreConfigurationError
 from flowcore.stores import ArtifactStore
 from flowcore.values import Json
+from flowcore_adapters.sources.exchange.addresses import is_public
 
 from .local import LocalArtifactStore
 from .objects import ObstoreArtifactStore, S3ArtifactStore, require_obstore
@@ -43,10 +45,13 @@ class StoreSettings:
     Attributes:
         directory: Where the stores of this machine are; `default` is one of them.
         mount_roots: Directories below which the `MountPath` of an `s3fs` store may be.
+        private_endpoints: Whether flows may name servers that are not public: not where others than this machine may
+            send flows (contract safety).
     """
 
     directory: Path
     mount_roots: tuple[Path, ...] = ()
+    private_endpoints: bool = True
 
 
 def check_params(kind: str, params: Mapping[str, Json]) -> list[str]:
@@ -87,6 +92,8 @@ def open_store(name: str, kind: str, params: Mapping[str, Json], settings: Store
     given = {key: value for key, value in params.items() if isinstance(value, str)}
     match kind:
         case "s3":
+            if not settings.private_endpoints:
+                _refuse_private(name, given.get("Endpoint", ""))
             return _bucket(given, secure=params.get("Secure") is not False)
         case "s3local":
             return _memory(given["BucketName"])
@@ -94,6 +101,22 @@ def open_store(name: str, kind: str, params: Mapping[str, Json], settings: Store
             return LocalArtifactStore(_mounted(name, given, settings))
         case _:
             return LocalArtifactStore(settings.directory / _directory(name))
+
+
+def _refuse_private(name: str, endpoint: str) -> None:
+    """See that *endpoint* is a server of the internet; nothing is one: the store's own."""
+    if not endpoint:
+        return
+    parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
+    try:
+        found = socket.getaddrinfo(parts.hostname or "", parts.port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        raise StoreConfigurationError(f"store '{name}': its Endpoint is not known") from None
+    if not all(is_public(str(entry[4][0])) for entry in found):
+        raise StoreConfigurationError(
+            f"store '{name}': its Endpoint is a private address, which flows may not name here; a store of the server"
+            " itself may (--stores)"
+        )
 
 
 def _bucket(given: Mapping[str, str], *, secure: bool) -> S3ArtifactStore:

@@ -52,6 +52,7 @@ def artifact_services(
     *,
     mount_roots: tuple[Path, ...] = (),
     configured: Mapping[str, Store] | None = None,
+    private_endpoints: bool = True,
 ) -> ArtifactServices:
     """Return the services for the runs in *log*, with local stores and the key of the URLs below *directory*.
 
@@ -61,11 +62,13 @@ def artifact_services(
         directory: Where everything is kept; it is made when it is needed.
         mount_roots: Where the `MountPath` of `s3fs` stores may be.
         configured: The server's own stores, by name.
+        private_endpoints: Whether flows may name servers that are not public.
 
     Raises:
         StoreConfigurationError: The key cannot be used.
     """
-    book = StoreBook(log, StoreSettings(directory=directory, mount_roots=mount_roots), configured)
+    settings = StoreSettings(directory=directory, mount_roots=mount_roots, private_endpoints=private_endpoints)
+    book = StoreBook(log, settings, configured)
     arrivals = RunArrivals(log, clock, book)
     return ArtifactServices(
         book=book,

@@ -34,7 +34,7 @@ def find_addresses(host: str, port: int, flight: Flight | None, until: float) ->
     targets: list[Target] = [
         (family, kind, protocol, address)
         for family, kind, protocol, _name, address in found
-        if flight is None or flight.private_targets or _is_public(str(address[0]))
+        if flight is None or flight.private_targets or is_public(str(address[0]))
     ]
     if not targets:
         message = f"no connection to {host}: calls to private addresses are not allowed here"
@@ -75,7 +75,8 @@ def _is_number(host: str) -> bool:
     return True
 
 
-def _is_public(text: str) -> bool:
+def is_public(text: str) -> bool:
+    """Return whether the address *text* is one of the whole internet: not of this machine, this network, or a cloud."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
