@@ -55,7 +55,7 @@ class EventStreamResource:
             Parameter("run_id", "One run alone, in any spelling.", {"type": "string"}),
         ),
         answers={
-            200: Answer("The events, until the client goes.", {"type": "string"}, media="text/event-stream"),
+            200: Answer("The events, until the client goes.", OBJECT, media="text/event-stream"),
             503: Answer("Too many requests are waiting for news.", OBJECT),
         },
     )

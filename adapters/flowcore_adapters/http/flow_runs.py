@@ -41,6 +41,7 @@ _ENTRY: Final[Json] = {
     "type": "object",
     "properties": {name: {"type": "string"} for name in ("Type", "Code", "Name", "Description")},
 }
+_TEXT: Final[Json] = {"type": "string"}
 _FAILURE: Final[Json] = {
     "type": "object",
     "properties": {
@@ -95,7 +96,7 @@ class FlowTestResource:
         query=(_STRINGS,),
         answers={
             200: OBJECT,
-            400: Answer("The body is no JSON object (a text), or the flow cannot run.", _FAILURE),
+            400: Answer("The body is no JSON object (a text), or the flow cannot run.", {"anyOf": [_TEXT, _FAILURE]}),
             502: Answer("A store cannot be used.", _FAILURE),
             503: Answer("This server starts no runs.", _FAILURE),
         },
@@ -159,7 +160,7 @@ class FlowStatusResource:
         answers={
             200: OBJECT,
             304: UNCHANGED,
-            400: Answer("There is no such run.", {"type": "string"}),
+            400: Answer("There is no such run (a text), or the query is malformed.", {"anyOf": [_TEXT, OBJECT]}),
             503: Answer("Too many requests are waiting."),
         },
     )
