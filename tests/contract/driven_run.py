@@ -29,11 +29,11 @@ USERS: Final = (step("fetch_users", "users", "count"), step("process_data", "res
 class Driven:
     """A run that goes on when it is told to; its clock shows a second more with every command."""
 
-    def __init__(self, log: EventLog, *steps: Step, breakpoints: Breakpoints | None = None) -> None:
+    def __init__(self, log: EventLog, *steps: Step, breakpoints: Breakpoints | None = None, at: float = T0) -> None:
         self._log = log
         self._clock = itertools.count(1)
         flow = Flow(sources={"source": Source(type="value")}, steps=steps or USERS)
-        self.run_id = create_run(log, flow, at=Instant(T0), breakpoints=breakpoints)
+        self.run_id = create_run(log, flow, at=Instant(at), breakpoints=breakpoints)
         self._session = RunSession(log, self.run_id)
 
     def now(self) -> Instant:
