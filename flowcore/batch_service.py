@@ -308,14 +308,24 @@ class BatchSession:
         self.bound: dict[int, RunSession] = {}
         self.fenced = False
         self._commands: list[BatchCommand] = []
+        self._early: list[BatchCommand] = []
 
     @property
     def stream(self) -> BatchId:
         """The stream."""
         return self.batch_id
 
-    def execute(self, command: BatchCommand) -> tuple[BatchEvent, ...]:
+    @property
+    def hasty(self) -> bool:
+        """Whether an item was reported whose run has not been committed."""
+        return bool(self._early)
+
+    def execute(self, command: BatchCommand, *, early: bool = False) -> tuple[BatchEvent, ...]:
         """Decide *command* and take its events into the state; after this, call `commit` before acting on them.
+
+        Args:
+            command: The command.
+            early: True for a report on a run whose end is staged, and goes into the same commit.
 
         Raises:
             CommandRejectedError: The batch cannot do that now.
@@ -324,6 +334,8 @@ class BatchSession:
         if events:
             self.staged.extend(events)
             self._commands.append(command)
+            if early:
+                self._early.append(command)
         return events
 
     def refresh(self, log: EventLog) -> None:
@@ -333,8 +345,12 @@ class BatchSession:
             self.fenced = self.fenced or self.state.epoch > self.epoch
 
     def rebase(self, log: EventLog) -> None:
-        """Decide everything staged anew, on top of what others have appended; runs that may not start are let go of."""
-        commands, bound = tuple(self._commands), self.bound
+        """Decide everything staged anew, on top of what others have appended.
+
+        Reports that were early are taken back: what they are about may have come to something else. Runs that may not
+        start after all are let go of.
+        """
+        commands, bound = [command for command in self._commands if command not in self._early], self.bound
         self.settle()
         self.state = load_batch(log, self.batch_id)
         for command in commands:
@@ -363,6 +379,7 @@ class BatchSession:
         self.staged = []
         self.bound = {}
         self._commands = []
+        self._early = []
 
     def append(self) -> AppendBatch:
         """Return what is staged, as it is to be appended."""

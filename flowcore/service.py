@@ -189,6 +189,11 @@ class Session(Protocol):
         """The events that are decided and not yet committed."""
         ...
 
+    @property
+    def hasty(self) -> bool:
+        """Whether something was decided on what others have staged: `rebase` takes that back."""
+        ...
+
     def append(self) -> AnyAppend:
         """Return what is staged, as it is to be appended."""
         ...
@@ -238,6 +243,11 @@ class RunSession:
     def stream(self) -> RunId:
         """The stream."""
         return self.run_id
+
+    @property
+    def hasty(self) -> bool:
+        """Whether something was decided on what others have staged: never."""
+        return False
 
     def execute(self, command: Command) -> tuple[Event, ...]:
         """Decide *command* and take its events into the state; after this, call `commit` before acting on them.
@@ -338,14 +348,17 @@ def commit(
         try:
             log.append(*[session.append() for session in busy])
         except FencedError:
+            _calm(log, busy)
             for session in busy:
                 if session.epoch and log.ownership(session.stream).epoch != session.epoch:
                     session.fence(log)
         except EventFormatError:
+            _calm(log, busy)
             # One value that cannot be stored must not hold up all the others: what brought it has failed.
             if not any(session.refuse_unstorable(log) for session in busy):
                 raise
         except VersionConflictError:
+            _calm(log, busy)
             for session in busy:
                 if session.staged and log.version(session.stream) != session.append().expected_version:
                     session.rebase(log)
@@ -356,6 +369,13 @@ def commit(
             return done
         busy = [session for session in busy if session.staged]
     raise VersionConflictError("the runs are changing too fast to be driven from here")
+
+
+def _calm(log: EventLog, sessions: Iterable[Session]) -> None:
+    """Take back what was decided on what is not committed after all; there is time for that in the next turn."""
+    for session in sessions:
+        if session.hasty:
+            session.rebase(log)
 
 
 def _storable(command: Command) -> Command:

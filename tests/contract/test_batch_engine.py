@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from typing_extensions import override
 
 from flowcore.batch.events import BatchResumed, BatchSource, ItemStarted
 from flowcore.batch.machine import BatchStatus, ItemStatus
@@ -18,14 +19,14 @@ from flowcore.errors import BatchNotFoundError, LogError, RunOwnedError, SourceE
 from flowcore.ids import BatchId, RunId, StepName, item_run
 from flowcore.invariants import batch_violations, violations
 from flowcore.model import Flow, Secret, Source, Step
-from flowcore.ports import EventLog, Owner, SourceCall, SourceResult
+from flowcore.ports import AnyAppend, Append, EventLog, Owner, SourceCall, SourceResult
 from flowcore.run.commands import StopRun
 from flowcore.run.machine import RunStatus
 from flowcore.service import load, request
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.logs.sqlite import SqliteEventLog
-from flowcore_adapters.registry import Registry
+from flowcore_adapters.registry import Registry, load_registry
 from flowcore_adapters.runner.engine import Engine
 
 PLENTY_S: Final = 30.0
@@ -172,11 +173,60 @@ class TestRunning:
         assert gate.began.acquire(timeout=PLENTY_S)
         second, urgent = (create_batch(log, batch(flow(), priority=priority), at=NOW()) for priority in (0, 5))
         ended += [engine.adopt_batch(batch_id) for batch_id in (second, urgent)]
-        until(lambda: log.ownership(urgent).owner is not None)
+        until(lambda: urgent in engine._turns.batches.active)
         gate.open.set()
         assert all(each.wait(PLENTY_S) for each in ended)
         assert gate.order == [item_run(first, 1), item_run(urgent, 1), item_run(first, 2), item_run(second, 1)]
         assert gate.most == 1
+
+    def test_items_that_take_no_time_share_commits(self, tmp_path: Path) -> None:
+        """Else each handful of them would wait for the disk; the limits hold all the same."""
+        appends = 0
+
+        class Counted(SqliteEventLog):
+            @override
+            def append(self, *given: AnyAppend) -> int:
+                nonlocal appends
+                appends += 1
+                return super().append(*given)
+
+        with closing(Counted(tmp_path / "log.db")) as log:
+            step = Step(name=StepName("a"), source="value")
+            quick = Flow(name="quick", sources={"value": Source(type="value")}, steps=(step,))
+            batch_id = create_batch(log, batch(*[quick] * 200, workers=3), at=NOW())
+            engine = Engine(log, load_registry(), SystemClock())
+            engine.start()
+            assert engine.adopt_batch(batch_id).wait(PLENTY_S)
+            engine.close()
+            assert sound(log, batch_id).counts[ItemStatus.SUCCEEDED] == 200
+        assert appends < 20
+
+    def test_a_request_that_comes_first_spoils_nothing(self, tmp_path: Path) -> None:
+        """In every commit somebody has just stopped one of the runs in it."""
+        stopped: list[RunId] = []
+
+        class Meddled(SharedMemoryEventLog):
+            @override
+            def append(self, *given: AnyAppend) -> int:
+                runs = [each.run_id for each in given if isinstance(each, Append) and each.epoch]
+                if runs and len(stopped) < 30 and runs[-1] not in stopped:
+                    stopped.append(runs[-1])
+                    request(self, runs[-1], StopRun(at=NOW()))
+                return super().append(*given)
+
+        log = Meddled()
+        step = Step(name=StepName("a"), source="value")
+        quick = Flow(name="quick", sources={"value": Source(type="value")}, steps=(step,))
+        batch_id = create_batch(log, batch(*[quick] * 100, workers=3), at=NOW())
+        engine = Engine(log, load_registry(), SystemClock())
+        engine.start()
+        assert engine.adopt_batch(batch_id).wait(PLENTY_S)
+        until(lambda: all(load(log, item_run(batch_id, number)).ended for number in range(1, 101)))
+        engine.close()
+        state = sound(log, batch_id)
+        assert state.counts[ItemStatus.STOPPED] == len(stopped) >= 2
+        assert state.counts[ItemStatus.SUCCEEDED] == 100 - len(stopped)
+        log.close()
 
     def test_an_item_that_cannot_run_fails_and_the_others_go_on(
         self, log: EventLog, gate: Gate, engines: Callable[..., Engine]

@@ -35,14 +35,14 @@ from flowcore.invariants import batch_violations
 from flowcore.memory_log import MemoryEventLog
 from flowcore.model import Flow
 from flowcore.ports import AnyAppend, Append, AppendBatch, Owner, RecordedBatch
-from flowcore.run.commands import ReportFailure, Settle, StartAttempt, StartRun, StopRun
-from flowcore.run.events import RunCreated, RunStarted, RunStopped
+from flowcore.run.commands import ReportFailure, ReportSuccess, Settle, StartAttempt, StartRun, StopRun
+from flowcore.run.events import AttemptSucceeded, RunCreated, RunStarted, RunStopped
 from flowcore.run.evolve import fold
 from flowcore.run.machine import RunStatus
 from flowcore.run.state import RunState
 from flowcore.service import RunSession, commit, create_run, load, request
 from flowcore.values import Instant
-from tests.batch_builders import T1, accepted, began, called_off, did, halted
+from tests.batch_builders import T1, accepted, began, broke, called_off, did, halted
 from tests.builders import begun, failed, flow_of, started, step
 
 NOW = Instant(1733524800.1239)
@@ -357,6 +357,73 @@ class TestSession:
         log.append(AppendBatch(session.batch_id, 2, [BatchResumed(owner="process 2", epoch=9, at=T1)]))
         session.refresh(log)
         assert session.fenced
+
+    def ended(self, log: MemoryEventLog, session: BatchSession, run: RunSession) -> None:
+        """Start an item, and report it in the commit in which its run ends."""
+        self.start(session, run)
+        for command in (
+            StartAttempt(instance=InstanceId("a"), at=T1),
+            ReportFailure(instance=InstanceId("a"), attempt=1, code="no", error="boom", retryable=False, at=T1),
+            Settle(at=T1),
+        ):
+            run.execute(command)
+        session.execute(ReportItem(item=1, outcome=Outcome.FAILED, error="a: boom", at=T1), early=True)
+
+    def test_an_item_and_its_run_may_end_in_one_commit_too(self) -> None:
+        log = MemoryEventLog()
+        session, (first, second, _) = self.claimed(log)
+        self.ended(log, session, first)
+        self.start(session, second, 2)
+        commit(log, [first, second], [session])
+        assert events_of(log, session.batch_id)[1:] == [began(1), broke(1, "a: boom"), began(2)]
+        assert not session.hasty
+
+    def test_what_was_reported_early_is_taken_back_when_a_request_came_first(self) -> None:
+        """The run may have come to something else; whoever took the place of its item does not start."""
+        log = MemoryEventLog()
+        session, (first, second, third) = self.claimed(log)
+        self.ended(log, session, first)
+        self.start(session, second, 2)
+        self.start(session, third, 3)
+        assert session.hasty
+        request(log, first.run_id, StopRun(at=T1))
+        commit(log, [first, second, third], [session])
+        assert events_of(log, session.batch_id)[1:] == [began(1), began(2)]
+        assert first.state.status is RunStatus.STOPPED
+        assert load(log, third.run_id).status is RunStatus.QUEUED
+        assert (session.state.at(3), session.hasty) == (ItemStatus.QUEUED, False)
+
+    def test_so_it_is_when_the_run_was_taken_over(self) -> None:
+        log = MemoryEventLog()
+        session, (first, *_) = self.claimed(log)
+        self.ended(log, session, first)
+        log.claim(first.run_id, BOB, now=NOW, ttl_s=10.0, over=ADA.id)
+        commit(log, [first], [session])
+        assert events_of(log, session.batch_id)[1:] == [began(1)]
+        assert first.fenced
+
+    def test_and_when_it_could_not_be_stored(self) -> None:
+        class Strict(MemoryEventLog):
+            """A log that takes no NaN."""
+
+            @override
+            def append(self, *appends: AnyAppend) -> int:
+                for append in appends:
+                    for event in append.events if isinstance(append, Append) else ():
+                        if isinstance(event, AttemptSucceeded) and event.outputs:
+                            raise EventFormatError("NaN")
+                return super().append(*appends)
+
+        log = Strict()
+        session, (first, *_) = self.claimed(log)
+        self.start(session, first)
+        first.execute(StartAttempt(instance=InstanceId("a"), at=T1))
+        first.execute(ReportSuccess(instance=InstanceId("a"), attempt=1, outputs={"x": float("nan")}, at=T1))
+        first.execute(Settle(at=T1))
+        session.execute(ReportItem(item=1, outcome=Outcome.SUCCEEDED, at=T1), early=True)
+        commit(log, [first], [session])
+        assert events_of(log, session.batch_id)[1:] == [began(1)]
+        assert first.state.steps[0].error is not None
 
     def test_a_report_that_came_too_late_is_dropped(self) -> None:
         log = MemoryEventLog()

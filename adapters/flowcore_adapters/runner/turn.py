@@ -41,6 +41,8 @@ GRACE_S: Final = 3.0
 """How long the end of an engine, or of a run that was asked to stop, is waited for, in seconds."""
 _TURN: Final = 256
 """How many steps of one run a turn starts at most, so that no run keeps the others waiting."""
+_RUNS: Final = 64
+"""After how many runs a turn starts no further items of batches."""
 
 Report: TypeAlias = tuple[Attempt, ReportSuccess | ReportFailure]
 """What an attempt came to."""
@@ -188,12 +190,7 @@ class Turns:
         if batches is not None:
             batches.advance()
         self.scribe.take(self.runs, self.touched)
-        busy = tuple(self.touched.values())
-        self.touched.clear()
-        for run in busy:
-            run.tracing.follow(run.session.state)
-            self._advance(run)
-            self._set_alarm(run)
+        busy = self._advance_all(batches)
         beside = () if batches is None else batches.staged()
         done = commit(self._log, [run.session for run in busy], beside)
         committed = {session.run_id: events for session, events in done}
@@ -210,11 +207,34 @@ class Turns:
             self._dispatch(run)
             if run.session.state.ended:
                 self._leave(run)
+            elif batches is not None:
+                batches.going(run)
         self.next_moment = min(self._next_look, self.batches.next_look)
         if self._alarms:
             self.next_moment = min(self.next_moment, self._alarms[0][0])
         self.next_moment = min(self.next_moment, self.scribe.next_moment)
         self._rouse(0.0 if self.restless else self.next_moment)
+
+    def _advance_all(self, batches: Batches | None) -> Sequence[ActiveRun]:
+        """Do what is pending for all that were touched, and for items of *batches* that take the places of others."""
+        busy: list[ActiveRun] = []
+        later: dict[RunId, ActiveRun] = {}
+        while self.touched:
+            fresh = tuple(self.touched.values())
+            self.touched.clear()
+            for run in fresh:
+                run.tracing.follow(run.session.state)
+                self._advance(run)
+                self._set_alarm(run)
+            busy += fresh
+            # Those that ask for another turn already get one, but not this one.
+            later |= self.touched
+            self.touched.clear()
+            if batches is None or len(busy) >= _RUNS:
+                break
+            batches.hurry(fresh)
+        self.touched |= later
+        return busy
 
     def _hear(self, run: ActiveRun, events: Sequence[Event]) -> None:
         """Tell the listener of what has been appended to *run*: by others first, then from here."""
