@@ -41,7 +41,8 @@ def log() -> Iterator[SharedMemoryEventLog]:
 def curl(log: SharedMemoryEventLog, line: str) -> Any:  # noqa: ANN401 - a document
     """Do what *line* says and return the document that comes back."""
     words = iter(shlex.split(line.replace("\\\n", " "))[1:])
-    method, headers, body, url = "", {}, "", ""
+    method, body, url = "", "", ""
+    headers: dict[str, str] = {}
     for word in words:
         if word == "-X":
             method = next(words)

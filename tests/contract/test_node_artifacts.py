@@ -336,5 +336,9 @@ def test_what_is_too_large_is_deleted_from_a_store_of_others(log: SharedMemoryEv
 def test_without_the_engines_client_there_is_nothing_to_clear_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "docker", None)
     monkeypatch.setitem(sys.modules, "docker.errors", None)
-    monkeypatch.setattr(engine, "find_spec", lambda _name: None)
+
+    def nothing(_name: str) -> None:
+        return None
+
+    monkeypatch.setattr(engine, "find_spec", nothing)
     assert remove_orphans() == 0
