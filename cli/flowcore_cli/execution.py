@@ -223,7 +223,12 @@ def _workshop(
     if plan.flow.dialect is not Dialect.NODES:
         return None, plan.record
     runtime = NodeRuntime(options.node_runtime, options.tier_policy)
-    places = StorePlaces(options.store_dir, options.mount_root, options.stores)
+    directory = options.store_dir
+    if options.no_db and directory is None:
+        from tempfile import TemporaryDirectory
+
+        directory = stack.enter_context(TemporaryDirectory(prefix="flowcore-"))
+    places = StorePlaces(directory, options.mount_root, options.stores)
     clock = SystemClock()
     services = stack.enter_context(closing(open_services(log(), clock, places, options.db)))
     runtime.clear_up()

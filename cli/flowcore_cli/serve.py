@@ -110,6 +110,7 @@ def serve(
     stays as it is, and the next server goes on with it.
     """
     from contextlib import ExitStack, closing
+    from tempfile import TemporaryDirectory
 
     from flowcore.service import create_run
     from flowcore_adapters.clock import SystemClock
@@ -142,6 +143,8 @@ def serve(
         flow = named_flow(files, registry) if files else None
         log = stack.enter_context(closing(open_log(db, no_db=no_db, durability=durability)))
         own = None if flow is None else OwnRun()
+        if no_db and store_dir is None:
+            store_dir = stack.enter_context(TemporaryDirectory(prefix="flowcore-"))
         places = StorePlaces(store_dir, mount_root, stores)
         clock = SystemClock()
         # Who sends flows from elsewhere must not reach through us what they cannot reach themselves.
