@@ -7,7 +7,7 @@ from typing import Final
 from flowcore.artifacts import Resources
 from flowcore.ids import InstanceId, RunId
 from flowcore.model import Step
-from flowcore.run.commands import ReportLines
+from flowcore.run.commands import ReportFailure, ReportLines, ReportSuccess
 from flowcore.run.state import InstanceState
 from flowcore.service import RunSession
 from flowcore.values import Instant
@@ -16,7 +16,7 @@ from flowcore_adapters.registry import Registry
 
 from .context import RunContext
 from .handing import HandedFiles, Handing
-from .lines import Tracing
+from .lines import Tracing, decision
 from .perform import Attempt, make_attempt
 from .plan import Planner, StepPlan
 
@@ -103,6 +103,14 @@ class ActiveRun:
         if self._handing is None or not (step.artifact_inputs or step.artifact_outputs):
             return None
         return self._handing(self.run_id, state.flow, state.created_at or Instant(0.0), step, dict(state.artifacts))
+
+    def report(self, attempt: Attempt, command: ReportSuccess | ReportFailure) -> None:
+        """Take in what *attempt* has written and come to."""
+        if self.tracing.enabled and isinstance(command, ReportFailure):
+            attempt.trace(decision(command, self.session.state))
+        if attempt.lines is not None:
+            self.report_lines(attempt, command.at)
+        self.session.execute(command)
 
     def take_inline(self) -> list[Attempt]:
         """Return the attempts to be made on the loop, once."""

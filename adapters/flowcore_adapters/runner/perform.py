@@ -11,29 +11,24 @@ import attrs
 from flowcore.artifacts import Resources
 from flowcore.cleaning import clean
 from flowcore.errors import ExpressionError, ObjectNameError, SourceError, StoreConfigurationError, StoreError
-from flowcore.expressions import compile_template
-from flowcore.ids import InstanceId, RunId, StepName
+from flowcore.ids import InstanceId, RunId
 from flowcore.maker import maker
-from flowcore.model import Loop, Step
 from flowcore.ports import Clock, make_source_call
 from flowcore.run.commands import (
     ReportFailure,
     ReportGuard,
     ReportGuardFailure,
-    ReportIteration,
     ReportSuccess,
     make_report_success,
 )
 from flowcore.run.events import NO_ARTIFACTS
-from flowcore.run.state import InstanceState
 from flowcore.secrets import Redactor
 from flowcore.values import Json
 from flowcore_adapters.cancel import Cancellation
 
-from .context import RunContext
 from .handing import HandedFiles
 from .lines import MAKING, TRACE, AttemptLines, Tracing
-from .plan import StepPlan, mapping, steps_used
+from .plan import StepPlan, mapping
 
 _LOG: Final = logging.getLogger("flowcore.source")
 Guarded: TypeAlias = ReportGuard | ReportGuardFailure
@@ -179,10 +174,10 @@ def _opening(attempt: Attempt) -> str:
 
 def _told(notes: tuple[str, ...], redactor: Redactor) -> tuple[str, ...]:
     """Return a source's notes fit for the log."""
-    return tuple(_note(note, redactor) for note in notes)
+    return tuple(note(each, redactor) for each in notes)
 
 
-def _note(text: str, redactor: Redactor) -> str:
+def note(text: str, redactor: Redactor) -> str:
     """Return *text* fit for the log: secrets first, for half of one would not be recognised."""
     cleaned, _notes = clean(redactor.text(text)[:_LONGEST_NOTE])
     return str(cleaned)
@@ -220,7 +215,7 @@ def _report(
         instance=attempt.instance,
         attempt=attempt.number,
         code=error.code,
-        error=_note(str(error), attempt.redactor) or type(error).__name__,
+        error=note(str(error), attempt.redactor) or type(error).__name__,
         at=clock.now(),
         retryable=retryable,
         retry_after_s=retry_after_s,
@@ -230,44 +225,14 @@ def _report(
     )
 
 
-def look_at_guard(instance: InstanceState, step: Step, context: RunContext, clock: Clock) -> Guarded:
-    """Return what `when` and `for_each` of *step* come to for *instance*. Never raises."""
-    name = StepName(instance.id)
-    try:
-        met = step.when is None or bool(_value(step.when, instance, context))
-        if not met or step.for_each is None:
-            return ReportGuard(step=name, met=met, at=clock.now())
-        items = _items(_value(step.for_each, instance, context), context.redactor)
-        return ReportGuard(step=name, met=True, items=items, at=clock.now())
-    except (ExpressionError, SourceError) as error:
-        note = _note(str(error), context.redactor)
-        return ReportGuardFailure(step=name, code=error.code, error=note, at=clock.now())
-
-
-def look_at_loop(
-    instance: InstanceState, number: int, loop: Loop, context: RunContext, clock: Clock
-) -> ReportIteration:
-    """Return whether *loop* goes on after iteration *number*. Never raises."""
-    name, error, again = StepName(instance.id), None, False
-    try:
-        template = compile_template(loop.condition)
-        again = bool(template.render(context.iteration_roots(instance, number, steps_used(template))))
-    except (ExpressionError, SourceError) as fault:
-        error = _note(str(fault), context.redactor)
-    return ReportIteration(step=name, number=number, again=again, error=error, at=clock.now())
-
-
-def _value(expression: Json, instance: InstanceState, context: RunContext) -> Json:
-    template = compile_template(expression)
-    return template.render(context.guard_roots(instance, steps_used(template)))
-
-
-def _items(value: Json, redactor: Redactor) -> tuple[Json, ...]:
-    """Return the list that `for_each` gave, fit for the log."""
-    if not isinstance(value, (list, tuple)):
-        raise ExpressionError("'for_each' gave no list", hint="give it a list, or an expression whose value is a list")
-    if len(value) > MAX_ITEMS:
-        raise ExpressionError(f"'for_each' gave {len(value)} items; at most {MAX_ITEMS} are allowed")
-    cleaned, _notes = clean(value)
-    items = cleaned if isinstance(cleaned, list) else []
-    return tuple(redactor.hide(item) for item in items) if redactor else tuple(items)
+def given_up(attempt: Attempt, clock: Clock, *, stopped: bool) -> ReportFailure:
+    """Return what is reported of an attempt whose source has not ended a grace after it should have."""
+    after = f"timeout after {attempt.plan.step.timeout_s:g} s"
+    return ReportFailure(
+        instance=attempt.instance,
+        attempt=attempt.number,
+        code="timeout",
+        error=f"{after}; the source did not end and was given up",
+        at=clock.now(),
+        stopped=stopped,
+    )

@@ -8,7 +8,6 @@ deadline is given up after a grace: its thread is written off, its report, shoul
 nothing.
 """
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -28,10 +27,11 @@ from flowcore.values import Instant
 from flowcore_adapters.registry import Registry
 
 from .active import ActiveRun
+from .alarms import Alarms
 from .batches import DEFAULT_WORKERS, Batches
 from .budget import Budget, this_machine
-from .lines import decision
-from .perform import Attempt, look_at_guard, look_at_loop, perform
+from .conditions import look
+from .perform import Attempt, given_up, perform
 from .plan import StepPlan
 from .pool import WorkerPool
 from .scribe import Scribe
@@ -101,8 +101,7 @@ class Turns:
         )
         self._fenced: dict[RunId, ActiveRun] = {}
         self._starved: dict[RunId, ActiveRun] = {}
-        # On the monotonic clock: that of the day may be put back.
-        self._alarms: list[tuple[float, RunId, Instant]] = []
+        self._alarms = Alarms(clock)
         self._next_look = inf
         self.next_moment = inf
 
@@ -117,17 +116,8 @@ class Turns:
             # An attempt that was given up has left the air: its place is free already, its report comes too late.
             elif run.land(attempt):
                 self._finished(attempt)
-                self._report(run, attempt, command)
+                run.report(attempt, command)
                 self.touched[attempt.run_id] = run
-
-    def _report(self, run: ActiveRun, attempt: Attempt, command: ReportSuccess | ReportFailure) -> None:
-        """Take in what *attempt* has written and come to."""
-        session = run.session
-        if run.tracing.enabled and isinstance(command, ReportFailure):
-            attempt.trace(decision(command, session.state))
-        if attempt.lines is not None:
-            run.report_lines(attempt, command.at)
-        session.execute(command)
 
     def _take_late(self, attempt: Attempt, command: ReportSuccess | ReportFailure) -> None:
         """Have it recorded that somebody else's run was reported on from here."""
@@ -209,10 +199,8 @@ class Turns:
                 self._leave(run)
             elif batches is not None:
                 batches.going(run)
-        self.next_moment = min(self._next_look, self.batches.next_look)
-        if self._alarms:
-            self.next_moment = min(self.next_moment, self._alarms[0][0])
-        self.next_moment = min(self.next_moment, self.scribe.next_moment)
+        looks = (self._next_look, self.batches.next_look, self.scribe.next_moment)
+        self.next_moment = min(*looks, self._alarms.first)
         self._rouse(0.0 if self.restless else self.next_moment)
 
     def _advance_all(self, batches: Batches | None) -> Sequence[ActiveRun]:
@@ -258,18 +246,20 @@ class Turns:
 
     def _forget(self, run: ActiveRun) -> None:
         """Leave *run* in the queue: it is an item of a batch that was stopped just before it started."""
-        for attempt in run.take_outgoing():
-            run.land(attempt)
-            self._finished(attempt)
+        self._drop(run)
         del self.runs[run.run_id]
         self.touched.pop(run.run_id, None)
         self.batches.dropped(run)
 
-    def _hand_over(self, run: ActiveRun) -> None:
-        """Leave *run* to the program that has taken it over; only its late reports concern this one still."""
+    def _drop(self, run: ActiveRun) -> None:
+        """Let go of the attempts of *run* that have not gone out."""
         for attempt in run.take_outgoing():
             run.land(attempt)
             self._finished(attempt)
+
+    def _hand_over(self, run: ActiveRun) -> None:
+        """Leave *run* to the program that has taken it over; only its late reports concern this one still."""
+        self._drop(run)
         run.cancel_all()
         if run.busy:
             self._fenced[run.run_id] = run
@@ -281,13 +271,11 @@ class Turns:
         # A run that found the pool full is looked at again when there is a place, not before.
         if due is not None and due != run.alarm and run.run_id not in self._starved:
             run.alarm = due
-            heapq.heappush(self._alarms, (self._clock.monotonic() + due - self._clock.now(), run.run_id, due))
+            self._alarms.set(run.run_id, due)
 
     def _wake(self) -> None:
         """Touch the runs whose retries are due and those that found the pool full."""
-        now = self._clock.monotonic() if self._alarms else 0.0
-        while self._alarms and self._alarms[0][0] <= now:
-            _, run_id, due = heapq.heappop(self._alarms)
+        for run_id, due in self._alarms.ring():
             run = self.runs.get(run_id)
             if run is not None:
                 run.alarm = None
@@ -301,7 +289,8 @@ class Turns:
         """Do what is pending for *run* as far as it can be done at once; the rest goes to the pool after the commit."""
         session = run.session
         begun = 0
-        while effects := pending(session.state, now := self._now(run)):
+        # The time as the run counts it: not before the moment that it has waited for.
+        while effects := pending(session.state, now := max(self._clock.now(), run.not_before)):
             if begun >= _TURN:
                 self.touched[run.run_id] = run
                 return
@@ -315,16 +304,12 @@ class Turns:
                     moved += self._do(run, effect)
             inline = run.take_inline()
             for attempt in inline:
-                self._report(run, attempt, perform(attempt, self._clock))
+                run.report(attempt, perform(attempt, self._clock))
                 self._budget.release(attempt.granted)
             # Attempts that begin in the pool bring nothing new: all that may begin has been named.
             if not moved and not inline:
                 return
             begun += moved
-
-    def _now(self, run: ActiveRun) -> Instant:
-        """Return the time as *run* counts it: not before the moment that it has waited for."""
-        return max(self._clock.now(), run.not_before)
 
     def _begin(self, run: ActiveRun, effect: Perform, now: Instant, started: float) -> int:
         """Begin an attempt; return 1 when that could be done."""
@@ -354,19 +339,13 @@ class Turns:
         """Perform one effect; return 1 when the run has moved by it."""
         session = run.session
         match effect:
-            case Resolve(step=step):
-                guarded = session.state.instances[InstanceId(step)]
-                session.execute(look_at_guard(guarded, session.state.step_of(guarded), run.context, self._clock))
-            case Iterate(step=step, number=number):
-                looping = session.state.instances[InstanceId(step)]
-                loop = session.state.step_of(looping).loop
-                if loop is not None:
-                    session.execute(look_at_loop(looping, number, loop, run.context, self._clock))
             case Cancel(instance=instance):
                 self._cancel(run, instance)
                 return 0
             case Consequences():
                 session.execute(Settle(at=self._clock.now()))
+            case _:
+                session.execute(look(session.state, effect, run.context, self._clock))
         return 1
 
     def _give_back(self, plan: StepPlan, granted: Resources | None) -> None:
@@ -412,14 +391,6 @@ class Turns:
         run.land(attempt)
         self._pool.lose()
         self._budget.release(attempt.granted)
-        after = f"timeout after {attempt.plan.step.timeout_s:g} s"
-        failure = ReportFailure(
-            instance=attempt.instance,
-            attempt=attempt.number,
-            code="timeout",
-            error=f"{after}; the source did not end and was given up",
-            at=self._clock.now(),
-            stopped=run.session.state.stop_requested,
-        )
-        self._report(run, attempt, failure)
+        failure = given_up(attempt, self._clock, stopped=run.session.state.stop_requested)
+        run.report(attempt, failure)
         self.touched[run.run_id] = run
