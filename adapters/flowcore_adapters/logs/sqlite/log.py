@@ -116,7 +116,9 @@ class SqliteEventLog:
         more = True
         while more:
             with self._readers.lend() as cursor:
-                rows: list[Stored] = cursor.execute(query, (stream, after, _CHUNK)).fetchall()
+                rows: list[Stored] = cursor.execute(
+                    query, {"stream": stream, "after": after, "most": _CHUNK}
+                ).fetchall()
             for row in rows:
                 after += 1
                 position, version, *_ = row

@@ -22,9 +22,9 @@ _MAX_CHARACTERS: Final = 200_000_000
 # As bytes: text that is not UTF-8 would otherwise fail in the driver, which cannot say which row it is.
 _READ: Final = (
     "SELECT position, version, type, schema, CAST(data AS BLOB), epoch, large FROM events"
-    " WHERE run_id = ?1 AND version > ?2"
-    " AND {} EXISTS (SELECT 1 FROM runs WHERE run_id = ?1 AND batch IS NOT NULL)"
-    " ORDER BY version LIMIT ?3"
+    " WHERE run_id = :stream AND version > :after"
+    " AND {} EXISTS (SELECT 1 FROM runs WHERE run_id = :stream AND batch IS NOT NULL)"
+    " ORDER BY version LIMIT :most"
 )
 READ: Final = _READ.format("NOT")
 """The events of a run, nothing for a batch."""
