@@ -33,7 +33,7 @@ from .run.commands import (
 )
 from .run.decide import decide
 from .run.effects import Iterate, Perform, Resolve, pending, wake_at
-from .run.events import AttemptFailed, AttemptStarted, AttemptSucceeded
+from .run.events import AttemptFailed, AttemptStarted, AttemptSucceeded, RunCreated, StepImported
 from .run.evolve import evolve
 from .run.machine import RunStatus
 from .run.sight import outputs_left, outputs_seen, place_of, shared
@@ -78,7 +78,10 @@ class Failure:
 
 Result: TypeAlias = Success | Failure
 Script: TypeAlias = Mapping[str, Sequence[Result]]
-"""What the attempts of each step (`fetch`, or `fetch/3` for an item) come to, in their order; the last one repeats."""
+"""What the attempts of each step (`fetch`, or `fetch/3` for an item) come to, in their order; the last one repeats.
+
+Items that are not named come to what stands for their step.
+"""
 
 
 @attrs.frozen
@@ -106,11 +109,19 @@ class Rehearsal:
 
 
 def recorded_results(events: Iterable[Recorded]) -> dict[str, list[Result]]:
-    """Return the script that repeats what the attempts of a run came to; lost attempts are left out."""
+    """Return the script that repeats what the attempts of a run came to, and what it took over from another run.
+
+    Lost attempts are left out.
+    """
     began: dict[str, Instant] = {}
+    fanned: frozenset[str] = frozenset()
     found: dict[str, list[Result]] = {}
     for recorded in events:
         match recorded.event:
+            case RunCreated(flow=flow):
+                fanned = frozenset(step.name for step in flow.steps if step.for_each is not None)
+            case StepImported(step=name, outputs=outputs):
+                found.update(_items(name, outputs) if outputs and name in fanned else {name: [Success(outputs)]})
             case AttemptStarted(instance=name, at=at):
                 began[name] = at
             case AttemptSucceeded(instance=name, outputs=outputs, at=at):
@@ -121,6 +132,13 @@ def recorded_results(events: Iterable[Recorded]) -> dict[str, list[Result]]:
             case _:
                 pass
     return found
+
+
+def _items(name: str, outputs: Mapping[str, Json]) -> dict[str, list[Result]]:
+    """Return what the items of a fan-out came to: each of its outputs is a list with a place for every item."""
+    lists = {each: value for each, value in outputs.items() if isinstance(value, (list, tuple))}
+    rows = zip(*lists.values(), strict=False)
+    return {f"{name}/{item}": [Success(dict(zip(lists, row, strict=True)))] for item, row in enumerate(rows)}
 
 
 def rehearse(flow: Flow, script: Script, *, max_workers: int | None = None) -> Rehearsal:
@@ -194,7 +212,9 @@ class _Stage:
         heapq.heappush(self._air, (self.now + self._next(instance).took_s, self._order, instance))
 
     def _next(self, instance: InstanceId) -> Result:
-        results = self._script.get(instance)
+        results = self._script.get(instance) or self._script.get(
+            self.state.step_of(self.state.instances[instance]).name
+        )
         if not results:
             self._missing[instance] = None
             return Failure(f"there is no result for '{instance}' in the script", NO_RESULT, retryable=False)

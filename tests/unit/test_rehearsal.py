@@ -5,8 +5,23 @@ import pytest
 
 from flowcore.model import Flow, Loop, OnError, RetryPolicy
 from flowcore.rehearsal import Failure, Rehearsal, Script, Success, recorded_results, rehearse
-from flowcore.run.events import AttemptStarted
-from tests.builders import T1, begun, body, failed, flow_of, lost, recorded, started, step, succeeded
+from flowcore.run.events import AttemptStarted, Event, RunStarted
+from flowcore.values import Json
+from tests.builders import (
+    T0,
+    T1,
+    begun,
+    body,
+    created,
+    failed,
+    flow_of,
+    imported,
+    lost,
+    recorded,
+    started,
+    step,
+    succeeded,
+)
 
 DONE = Success()
 
@@ -114,3 +129,28 @@ def test_what_a_run_recorded_is_a_script() -> None:
         "b": [Failure("no", "source-failed", retryable=False)],
     }
     assert states(flow_of(step("a", retry=3), step("b")), script) == {"a": "succeeded", "b": "failed"}
+
+
+def test_what_a_run_took_over_is_in_its_script() -> None:
+    """The run is the second try of another one: it recorded attempts only of what went wrong there."""
+    a, many = step("a", outputs=("n",)), step("many", "a", for_each="{{ flows.a.n }}", outputs=("v", "w"))
+    bare, last = step("bare", "a", for_each="{{ flows.a.n }}"), step("last", "many", outputs=("x",))
+    left: dict[str, dict[str, Json]] = {"a": {"n": ["p", "q"]}, "many": {"v": [1, 2], "w": [None, "k"]}, "bare": {}}
+    taken = [imported(name, outputs) for name, outputs in left.items()]
+    events: list[Event] = [
+        created(a, many, bare, last),
+        *taken,
+        RunStarted(at=T0),
+        started("last"),
+        succeeded("last", {"x": 3}),
+    ]
+    script = recorded_results(recorded(events))
+    assert (script["many/1"], "many" in script) == ([Success({"v": 2, "w": "k"})], False)
+    found = rehearse(flow_of(a, many, bare, last), script)
+    assert (found.missing, found.outputs) == ((), {**left, "last": {"x": 3}})
+
+
+def test_an_item_without_a_result_of_its_own_has_that_of_its_step() -> None:
+    flow = flow_of(step("a", for_each=["p", "q"], outputs=("v",)))
+    found = rehearse(flow, {"a": [Success({"v": 0})], "a/1": [Success({"v": 1})]})
+    assert found.outputs == {"a": {"v": [0, 1]}}
