@@ -106,8 +106,8 @@ def serve(
     With FILE its flow is run once in the background, and /status shows that run; the server stays when the run has
     ended. A flow that cannot run never starts a server. Without FILE it shows the most recent run.
 
-    Runs and batches of this log whose process died are gone on with. When the server ends, runs are stopped; a batch
-    stays as it is, and the next server goes on with it.
+    Runs and batches of this log whose process died are gone on with. When the server ends, runs are stopped; a batch,
+    and a run that only waits for an upload, stay as they are, and the next server goes on with them.
     """
     from contextlib import ExitStack, closing
     from tempfile import TemporaryDirectory

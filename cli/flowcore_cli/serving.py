@@ -10,6 +10,7 @@ from typing import TypeAlias
 from flowcore.ids import BatchId, RunId
 from flowcore.ports import EventLog
 from flowcore.run.commands import StopRun
+from flowcore.service import load
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.registry import Registry
@@ -50,6 +51,7 @@ class Serving:
         self._clock = SystemClock()
         self._signals = signals
         self._shown_by = shown_by
+        self._recorded = shown_by is not None
         self._engine = Engine(
             log, registry, self._clock, batch_workers=batch_workers, handing=nodes.handing, budget=nodes.budget
         )
@@ -82,7 +84,10 @@ class Serving:
         warn(left.warnings)
 
     def run(self) -> Signal:
-        """Drive until a signal comes, then stop the runs, and return it."""
+        """Drive until a signal comes, then stop the runs, and return it.
+
+        Runs that only wait for an upload stay as they are when they are recorded: the next server goes on with them.
+        """
         # From here on a signal must not leave a run behind that waits for ever.
         self._signals.collect(self._inbox)
         self._engine.start()
@@ -95,14 +100,14 @@ class Serving:
                 self._engine.check()
             self._stop(stopped_by)
         finally:
-            self._engine.close(stop=True)
+            self._engine.close(stop=True, but_awaiting=self._recorded)
             self._signals.release()
         self._tell_ends()
         return stopped_by
 
     def _stop(self, by: Signal) -> None:
         """Stop the runs that are told of; the others are stopped with the engine."""
-        going = [run_id for run_id, ended in self._runs.items() if not ended.is_set()]
+        going = [run_id for run_id, ended in self._runs.items() if not ended.is_set() and not self._stays(run_id)]
         if going:
             tell(f"{by.name}: stopping {'the run' if len(going) == 1 else 'all runs'} (once more to leave at once)")
         for run_id in going:
@@ -111,12 +116,18 @@ class Serving:
         for run_id in going:
             self._runs[run_id].wait(max(0.0, deadline - self._clock.monotonic()))
 
+    def _stays(self, run_id: RunId) -> bool:
+        return self._recorded and load(self._log, run_id).only_awaits
+
     def _tell_ends(self) -> None:
         """Say what has become of the runs and batches that have ended since the last time."""
         for run_id, ended in tuple(self._runs.items()):
             if ended.is_set():
                 del self._runs[run_id]
-                tell(summary_text(RunRecord(self._log, run_id), self._shown_by and self._shown_by(run_id)))
+                if self._stays(run_id):
+                    tell(f"run {run_id} waits for an upload, and stays as it is")
+                else:
+                    tell(summary_text(RunRecord(self._log, run_id), self._shown_by and self._shown_by(run_id)))
         for batch_id, ended in tuple(self._batches.items()):
             if ended.is_set():
                 del self._batches[batch_id]

@@ -26,6 +26,7 @@ AT_ONCE: Final = Instant(0.0)
 """The due time of what may start at once."""
 NEVER: Final = Instant(inf)
 """The due time of what does not start from a queue at all."""
+_LIVE: Final = frozenset({StepStatus.READY, StepStatus.RUNNING, StepStatus.RETRYING, StepStatus.PAUSED})
 Queue: TypeAlias = list[tuple[Instant, int, int]]
 """A heap of (due, step index, item index); item -1 is the step itself. Entries whose status has moved on are stale."""
 
@@ -214,6 +215,15 @@ class RunState:
         if not self.awaiting or self.flow.await_s is None or self.started_at is None:
             return None
         return Instant(self.started_at + self.flow.await_s)
+
+    @property
+    def only_awaits(self) -> bool:
+        """Whether nothing goes on or may start until an artifact arrives: the run can be left alone until then."""
+        return (
+            bool(self.awaiting)
+            and not self.giving_up
+            and not any(instance.status in _LIVE for instance in self.instances.values())
+        )
 
     @property
     def giving_up(self) -> bool:

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Generator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from flowcore.run.events import (
     RunSucceeded,
     StepLogged,
 )
+from flowcore.run.machine import RunStatus
 from flowcore.service import load
 from flowcore_adapters.artifacts.book import StoreBook
 from flowcore_adapters.artifacts.factory import StoreSettings
@@ -265,6 +267,28 @@ def test_a_run_waits_across_restarts(log: SharedMemoryEventLog, tmp_path: Path) 
         place.engine.adopt(run_id)
         place.finish(run_id)
         assert place.object(run_id, "end") == b"LATELATE"
+
+
+def test_a_server_that_ends_leaves_alone_what_only_waits(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def busy(_call: SourceCall) -> None:
+        begun.set()
+        over.wait(20)
+
+    with station(log, tmp_path, functions(upper=upper, twice=twice, busy=busy)) as place:
+        waiting = place.launch(compiled(*CHAIN))
+        working = place.start(compiled([node("busy", "busy")], [definition("busy")]))
+        assert begun.wait(20)
+        Timer(0.1, over.set).start()
+        place.engine.close(stop=True, but_awaiting=True)
+    assert load(log, working).status is RunStatus.STOPPED
+    assert load(log, waiting).status is RunStatus.RUNNING
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        place.engine.adopt(waiting)
+        assert put(place, waiting, b"late").status == 200
+        place.finish(waiting)
+        assert place.object(waiting, "end") == b"LATELATE"
 
 
 def test_nodes_share_what_the_machine_has(log: SharedMemoryEventLog, tmp_path: Path) -> None:

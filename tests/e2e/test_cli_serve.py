@@ -144,6 +144,42 @@ def test_a_signal_stops_the_run_that_is_served(
     assert json.loads(command("show", "--json", "latest").out)["state"] == "stopped"
 
 
+def test_a_run_that_waits_for_an_upload_outlives_the_server(command: Command, start: Start) -> None:
+    """Restarted politely, as for an update: the URL of before is still good, and the run goes on."""
+    address = ("serve", "--node-runtime", "process", "--port")
+    first = start(*address, "0")
+    definition = {"Publisher": "lab", "Name": "show", "Inputs": [{"Name": "text"}], "Command": {"Exec": "cat ${text}"}}
+    uses = {"ID": "show", "Uses": "lab/show", "Inputs": [{"Name": "text", "Edge": "text"}]}
+    body = json.dumps({"Flow": {"Name": "reading", "Nodes": [uses]}, "NodeDefs": [definition]}).encode()
+    request = urllib.request.Request(
+        first.url + "/api/v1/flow/test", body, {"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        begun = json.load(answer)
+    assert begun["Status"] == "WAITING"
+    assert first.end(signal.SIGTERM)[0] == 143
+    second = start(*address, first.url.rpartition(":")[2])
+    path = f"/api/v1/flow/status/{begun['ID']}"
+    again = second.get(path)[1]
+    assert {**again, "WaitingURLs": []} == {**begun, "WaitingURLs": []}
+    assert [each["Artifact"] for each in again["WaitingURLs"]] == [each["Artifact"] for each in begun["WaitingURLs"]]
+    # A second end, now of a server that has only taken the run over.
+    err = second.end(signal.SIGTERM)[2]
+    number = begun["ID"].removeprefix("run_")
+    assert f"run {number} resumed\n" in err
+    assert f"run {number} waits for an upload, and stays as it is\n" in err
+    third = start(*address, first.url.rpartition(":")[2])
+    put = urllib.request.Request(begun["WaitingURLs"][0]["PutURL"], b"hello\n", method="PUT")
+    with urllib.request.urlopen(put, timeout=10) as answer:
+        assert answer.status == 200
+    third.wait_until(ended)
+    found = third.get(path)[1]
+    assert (found["Status"], [line["message"] for line in found["NodeState"]["show"]["Logs"]]) == (
+        "COMPLETE",
+        ["hello"],
+    )
+
+
 def test_serve_without_files_shows_the_most_recent_run(command: Command, start: Start) -> None:
     served = start("serve", "--port", "0", "--db", "x.db")
     assert served.get("/status") == (200, {"status": "no-runner"})

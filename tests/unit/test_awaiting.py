@@ -93,6 +93,16 @@ class TestWaitingInVain:
     def test_a_run_that_has_not_begun_does_not_wait_yet(self) -> None:
         assert fold(limited(step("a", awaits=("photo",)))[:1]).await_until is None
 
+    def test_it_only_awaits_when_nothing_else_goes_on(self) -> None:
+        run = begun(step("a", awaits=("photo",)), step("b"))
+        assert not fold(run).only_awaits
+        assert not fold([*run, started("b")]).only_awaits
+        done = [*run, started("b"), succeeded("b")]
+        assert fold(done).only_awaits
+        assert not fold([*done, arrived("photo")]).only_awaits
+        assert not fold([*done, RunStopRequested(at=T1, reason="enough")]).only_awaits
+        assert not fold(begun(step("b"))).only_awaits
+
     def test_a_paused_run_gives_nothing_up(self) -> None:
         run = (*limited(step("a", awaits=("photo",))), RunPaused(at=T0))
         assert pending(fold(run), T2) == ()
