@@ -4,6 +4,7 @@ Nothing outside the root is opened: neither by `..`, nor by an absolute path, no
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from fnmatch import translate
@@ -132,7 +133,7 @@ def read_text(path: Path) -> str:
         ValueError: It is no regular file, too large, or no UTF-8 text.
     """
     # A pipe would keep us waiting for ever.
-    if not path.is_file():
+    if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("it is no regular file")
     with path.open("rb") as stream:
         data = stream.read(MAX_FILE + 1)

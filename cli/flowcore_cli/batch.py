@@ -144,7 +144,7 @@ def _new_batch(
 
     candidates = Candidates(catalog)
     found = [each for path in paths for each in _candidates(path, candidates, recursive=recursive)]
-    problems = [f"{each.path or each.name}: {error}" for each in found for error in each.errors]
+    problems = [_placed(each.path or each.name, error) for each in found for error in each.errors]
     if problems and not skip_invalid:
         raise CommandError("\n".join(problems), hint="nothing was run; `--skip-invalid` leaves out what cannot run")
     warn(problems)
@@ -154,6 +154,13 @@ def _new_batch(
     folder = paths[0] if len(paths) == 1 and Path(paths[0]).is_dir() else None
     source = BatchSource.FILES if folder is None else BatchSource.FOLDER
     return NewBatch(source=source, items=good, workers=workers, priority=priority, folder=folder)
+
+
+def _placed(path: str, error: str) -> str:
+    """Return *error* behind the file that it is in; it may name the file itself, as it is called in its folder."""
+    name, _, rest = error.partition(":")
+    named = name == path or (name.startswith("./") and path.endswith(name[1:]))
+    return f"{path}:{rest}" if named else f"{path}: {error}"
 
 
 def _candidates(path: str, candidates: "Candidates", *, recursive: bool) -> "list[Candidate]":

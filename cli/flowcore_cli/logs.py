@@ -10,6 +10,7 @@ from flowcore_cli.storage import db_option
 
 if TYPE_CHECKING:
     from flowcore.ids import RunId
+    from flowcore.model import Flow
     from flowcore.ports import EventLog
     from flowcore.views.nodes import Nodes
 
@@ -35,6 +36,8 @@ def logs(*, run: str, follow: bool, as_json: bool, step: str | None, db: str | N
         run_id = find_run(log, run, db)
         first = next(log.read(run_id)).event
         assert isinstance(first, RunCreated)  # noqa: S101 - every stream begins so
+        if step is not None:
+            _check(first.flow, run_id, step)
         nodes = Nodes(first.flow)
         version, ended = _print(log, run_id, 0, nodes, step=step, as_json=as_json)
         while follow and not ended:
@@ -42,6 +45,22 @@ def logs(*, run: str, follow: bool, as_json: bool, step: str | None, db: str | N
             if log.version(run_id) == version:
                 log.wait(position, _WAIT_S)
             version, ended = _print(log, run_id, version, nodes, step=step, as_json=as_json)
+
+
+def _check(flow: "Flow", run_id: "RunId", step: str) -> None:
+    """Refuse a step that the run does not have; what other documents call their nodes is not looked at.
+
+    Raises:
+        CommandError: There is no such step.
+    """
+    from flowcore.documents.findings import did_you_mean
+    from flowcore.model import Dialect
+    from flowcore_cli.exits import CommandError
+
+    if flow.dialect is Dialect.FLOW:
+        names = [each.name for each in flow.steps]
+        if not any(step == name or step.startswith(f"{name}/") for name in names):
+            raise CommandError(f"run {run_id} has no step '{step}'", hint=did_you_mean(step, names))
 
 
 def _print(

@@ -46,9 +46,8 @@ def _time(text: str) -> float:
     if seconds is not None:
         return float(seconds.group(1))
     try:
-        if _TIME.fullmatch(text):
-            text = f"{datetime.now().astimezone().date().isoformat()}T{text.zfill(5)}"
-        moment = datetime.fromisoformat(text)
+        today = f"{datetime.now().astimezone().date().isoformat()}T" if _TIME.fullmatch(text) else ""
+        moment = datetime.fromisoformat(f"{today}{text.zfill(5)}" if today else text)
     except ValueError:
         raise CommandError(f"'{text}' is no moment", hint=f"such as {MOMENT_HELP}") from None
     return moment.timestamp()

@@ -49,7 +49,12 @@ def _check(source: SourceType, name: str, value: Json, path: Path, findings: Fin
     if parameter.kind is Kind.WORDS and isinstance(value, str):
         return _words(name, value, path, findings)
     wrong = None if isinstance(value, str) and _OPEN in value else _misfit(parameter, value)
-    if wrong is not None:
+    strange = None if wrong is None else _strange(parameter, value)
+    if strange is not None:
+        item, kind = strange
+        quotes = None if kind in {"a list", "a mapping"} else "put it in quotes"
+        findings.add("wrong-type", (*path, item), f"what '{name}' lists must be text, not {kind}", hint=quotes)
+    elif wrong is not None:
         findings.add("wrong-type", path, f"'{name}' must be {wrong}, not {_said(value)}")
     elif parameter.choices and isinstance(value, str) and _OPEN not in value and value not in parameter.choices:
         allowed = ", ".join(parameter.choices)
@@ -92,12 +97,24 @@ def _misfit(parameter: Parameter, value: Json) -> str | None:
             return None
 
 
+def _strange(parameter: Parameter, value: Json) -> tuple[int, str] | None:
+    """Return where in a list of texts something else stands, and what it is; None when that is not what is wrong."""
+    if not isinstance(value, (list, tuple)) or parameter.kind not in {Kind.WORDS, Kind.TEXTS, Kind.NAMES}:
+        return None
+    fits = _plain if parameter.kind is Kind.WORDS else _text
+    return next(((number, type_name(item)) for number, item in enumerate(value) if not fits(item)), None)
+
+
+def _text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
 def _plain(value: Json) -> bool:
     return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def _texts(value: Json) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+    return isinstance(value, (list, tuple)) and all(map(_text, value))
 
 
 def _words(name: str, text: str, path: Path, findings: Findings) -> Json:
@@ -132,4 +149,4 @@ def _said(value: Json) -> str:
     """Return what *value* is, for people: a number by itself, anything else by its type."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:g}"
-    return type_name(value)
+    return "an empty list" if value in ([], ()) else type_name(value)

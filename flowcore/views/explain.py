@@ -235,7 +235,7 @@ def _whose(state: RunState, failed: Step, dependent: Step) -> str:
         return f"`on_error: {failed.on_error}` of '{failed.name}'"
     if state.flow.on_error is not None:
         return f"`on_error: {state.flow.on_error}` of the flow"
-    return "nobody says anything else"
+    return "no `on_error` says otherwise"
 
 
 def _root_causes(state: RunState, instance: InstanceState) -> Iterator[str]:

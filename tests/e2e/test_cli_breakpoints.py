@@ -160,6 +160,9 @@ class TestTraces:
     def test_a_run_that_was_not_traced(self, command: Command) -> None:
         command("run", command.write("flow.yaml", FLOW))
         assert command("logs", "latest").out == ""
+        assert command("logs", "latest", "--step", "fetch").code == 0
+        missing = command("logs", "latest", "--step", "fetsh")
+        assert (missing.code, "has no step 'fetsh' (did you mean `fetch`?)" in missing.err) == (2, True)
 
     def test_switched_on_from_elsewhere_and_followed(self, command: Command, start: Start) -> None:
         process = start("run", command.write("flow.yaml", FLOW), "--break", "marked")

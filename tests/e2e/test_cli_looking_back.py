@@ -86,6 +86,7 @@ class TestMoments:
     def test_a_moment_that_is_none(self, command: Command) -> None:
         wrong = command("show", "latest", "--at", "yesterday")
         assert (wrong.code, "'yesterday' is no moment (such as a position of the log (42)" in wrong.err) == (2, True)
+        assert "'25:99' is no moment" in command("show", "latest", "--at", "25:99").err
         before = command("show", "latest", "--at", "1999-01-01")
         assert (before.code, "there was no run" in before.err) == (2, True)
 

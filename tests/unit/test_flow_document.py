@@ -462,22 +462,37 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("name", "value", "wanted"),
         [
-            ("text", [], "text, not a list"),
+            ("text", [], "text, not an empty list"),
+            ("text", ["x"], "text, not a list"),
             ("number", "x", "a number, not text"),
             ("seconds", 0, "a number of seconds above 0, not 0"),
             ("seconds", True, "a number of seconds above 0, not a boolean"),
             ("integer", 1.5, "a whole number, not 1.5"),
             ("boolean", "x", "true or false, not text"),
-            ("words", [], "a text or a list of texts that is not empty, not a list"),
-            ("words", [True], "a text or a list of texts that is not empty, not a list"),
-            ("texts", [1], "a list of texts, not a list"),
+            ("words", [], "a text or a list of texts that is not empty, not an empty list"),
+            ("texts", 1, "a list of texts, not 1"),
             ("names", "x", "true, false or a list of texts, not text"),
-            ("mapping", [], "a mapping, not a list"),
+            ("mapping", [1], "a mapping, not a list"),
         ],
     )
     def test_a_configuration_value(self, name: str, value: Json, wanted: str) -> None:
         assert wrong(step(source={"type": "all", "configuration": {name: value}})) == [
             f"flow[0].source.configuration.{name}: '{name}' must be {wanted}"
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "value", "where", "message"),
+        [
+            ("words", ["sleep", 5, True], 2, "not a boolean (put it in quotes)"),
+            ("words", ["echo", None], 1, "not null (put it in quotes)"),
+            ("words", [["echo"]], 0, "not a list"),
+            ("texts", ["HOME", 1], 1, "not a number (put it in quotes)"),
+            ("names", [{"HOME": "x"}], 0, "not a mapping"),
+        ],
+    )
+    def test_what_stands_in_a_list_of_texts(self, name: str, value: Json, where: int, message: str) -> None:
+        assert wrong(step(source={"type": "all", "configuration": {name: value}})) == [
+            f"flow[0].source.configuration.{name}[{where}]: what '{name}' lists must be text, {message}"
         ]
 
     @pytest.mark.parametrize("url", ["HTTPS://a", "/users", "users:all", "{{ run.name }}", "http://{{ run.id }}"])

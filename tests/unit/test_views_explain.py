@@ -135,7 +135,7 @@ class TestSettled:
             "it failed: no",
             "for step 'b' that means: it runs all the same (its own `on_error: continue`)",
             "for step 'c' that means: it is skipped (its own `on_error: skip`)",
-            "for step 'd' that means: the run stops for it (nobody says anything else)",
+            "for step 'd' that means: the run stops for it (no `on_error` says otherwise)",
         )
 
     @pytest.mark.parametrize(
