@@ -228,6 +228,34 @@ def test_a_body_that_is_no_json_object(server: Server, body: str) -> None:
     assert server.post(body, Accept="text/plain").body == b"Invalid input"
 
 
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ('{"Flow": {"Name": "a", "Nodes": [], "Name": "b"}}', "'Name'"),
+        ('{"Flow": {}, "Flow": {}}', "'Flow'"),
+        ('{"Flow": {"\\ud800": 1, "\\ud800": 2}}', r"'\ud800'"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(server: Server, body: str, key: str) -> None:
+    """One reader takes the first, another the last (contract safety, "HTTP JSON: ... duplicate keys ...: 400")."""
+    answer = server.post(body)
+    assert (answer.status, answer.document) == (
+        400,
+        {
+            "error": "unable to run flow: invalid flow",
+            "Errors": [
+                {
+                    "Type": "ValidationError",
+                    "Code": "DOC_001",
+                    "Name": "DocumentInvalid",
+                    "Description": f"the key {key} is there more than once in one object",
+                }
+            ],
+            "Warnings": [],
+        },
+    )
+
+
 def test_an_invalid_flow_is_told_with_everything_that_is_wrong(server: Server) -> None:
     answer = server.post(changed(BASES["open"], {"Flow.Nodes[0].ID": "", "NodeDefs[0].Flags": []}))
     assert answer.status == 400

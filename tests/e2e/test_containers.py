@@ -224,6 +224,12 @@ class TestContained:
         assert (error.code, error.retryable) == ("image-pull", True)
         assert str(error).startswith("the image localhost/absent:1 cannot be pulled: ")
 
+    @pytest.mark.parametrize("image", ["", " "])
+    def test_without_an_image_nothing_is_tried_again(self, image: str) -> None:
+        error = fail(CONTAINED, {"image": image, "command": ["/bin/true"]})
+        assert (error.code, error.retryable) == ("bad-configuration", False)
+        assert "no image is named" in str(error)
+
     def test_what_is_no_image(self) -> None:
         error = fail(CONTAINED, {"image": "No Image!"})
         assert (str(error), error.code, error.retryable) == ("'No Image!' is no name of an image", "image-name", False)

@@ -98,8 +98,9 @@ class StoreBook:
             return own
         if declared.type == "s3" and not hidden:
             raise StoreConfigurationError(
-                f"the keys of store '{name}' came with the flow and were never recorded, so a server that has been"
-                " started since does not know them: give them to it"
+                f"the keys of store '{name}' are not known: its Params need AccessKey and SecretKey, or this server a"
+                " store of that name (those that came with a flow are recorded nowhere: a server that has been started"
+                " since must be given them)"
             )
         return Store(type=declared.type, params={**(declared.params or {}), **hidden})
 

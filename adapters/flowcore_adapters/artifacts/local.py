@@ -169,11 +169,11 @@ class LocalArtifactStore:
 
     def _open(self, name: str) -> int:
         *directories, file = check_object_name(name).split("/")
-        with self._directory(directories, make=False) as directory:
-            try:
+        try:
+            with self._directory(directories, make=False) as directory:
                 descriptor = os.open(file, _FILE, dir_fd=directory)
-            except FileNotFoundError:
-                raise ObjectNotFoundError(f"there is no object '{name}'") from None
+        except (FileNotFoundError, ObjectNotFoundError):
+            raise ObjectNotFoundError(f"there is no object '{name}'") from None
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise ObjectNotFoundError(f"there is no object '{name}'")

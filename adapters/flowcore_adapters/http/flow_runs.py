@@ -2,17 +2,19 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import attrs
 import falcon
 
 from flowcore.artifacts import WellSource
+from flowcore.documents.findings import Findings
 from flowcore.documents.nodes.compilation import Compiled, compile_nodes
 from flowcore.documents.nodes.report import entries
-from flowcore.documents.nodes.validation import Checked, check_document
-from flowcore.errors import FlowcoreError, RunNotFoundError, Severity, StoreError
+from flowcore.documents.nodes.validation import check_document
+from flowcore.errors import FlowcoreError, Problem, RunNotFoundError, Severity, StoreError
 from flowcore.ids import RunId, flow_run_id, parse_run_id
 from flowcore.ports import EventLog
 from flowcore.run.events import RunCreated
@@ -32,6 +34,8 @@ UNKNOWN_RUN: Final = "Flow run does not exist."
 INVALID_FLOW: Final = "unable to run flow: invalid flow"
 MAX_UPLOAD: Final = 10 * 1024**3
 """How large an object may be that a run waits for, in bytes."""
+_MOST_REPEATED: Final = 20
+"""How many repeated keys are told."""
 _START_S: Final = 2.0
 """How long a new run is waited for until its nodes have begun; it goes on in any case."""
 
@@ -103,26 +107,37 @@ class FlowTestResource:
     )
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Start a run and answer with it as it is when its nodes have begun."""
-        body = _parsed(request.bounded_stream.read())
+        repeated: list[str] = []
+        body = _parsed(request.bounded_stream.read(), repeated)
         if body is None:
             _tell(request, response, INVALID_INPUT)
             return
+        if repeated:
+            # One reader takes the first, another the last: what is run must be what everybody reads.
+            findings = Findings()
+            for key in repeated[:_MOST_REPEATED]:
+                findings.add("DOC_001", (), f"the key {key[:40]!r} is there more than once in one object")
+            _refuse(response, falcon.HTTP_400, INVALID_FLOW, findings.problems)
+            return
         checked = check_document(body)
         if not checked.sound:
-            _refuse(response, falcon.HTTP_400, INVALID_FLOW, checked)
+            _refuse(response, falcon.HTTP_400, INVALID_FLOW, checked.problems)
             return
         if self._launch is None:
-            _refuse(response, falcon.HTTP_503, "this server starts no runs; `flowcore-cli serve` does", checked)
+            _refuse(
+                response, falcon.HTTP_503, "this server starts no runs; `flowcore-cli serve` does", checked.problems
+            )
             return
         try:
             run_id = self._launch(compile_nodes(checked.document))
         except StoreError as error:
             # What the caller has declared wrongly is a kind of its own; the rest is a store that does not do its work.
             theirs = error.code in {"store-configuration", "object-not-found", "object-name"}
-            _refuse(response, falcon.HTTP_400 if theirs else falcon.HTTP_502, f"unable to run flow: {error}", checked)
+            status = falcon.HTTP_400 if theirs else falcon.HTTP_502
+            _refuse(response, status, f"unable to run flow: {error}", checked.problems)
             return
         except FlowcoreError as error:
-            _refuse(response, falcon.HTTP_500, f"unable to run flow: {error}", checked)
+            _refuse(response, falcon.HTTP_500, f"unable to run flow: {error}", checked.problems)
             return
         response.content_type = falcon.MEDIA_JSON
         response.set_header("Cache-Control", "no-store")
@@ -231,10 +246,23 @@ def flow_routes(
     )
 
 
-def _parsed(data: bytes) -> dict[str, Json] | None:
-    """Return the JSON object that *data* spells; None when it spells none. What is in it is looked at elsewhere."""
+def _parsed(data: bytes, repeated: list[str]) -> dict[str, Json] | None:
+    """Return the JSON object that *data* spells; None when it spells none. What is in it is looked at elsewhere.
+
+    Args:
+        data: The body.
+        repeated: Takes the keys that are more than once in one object: afterwards nobody could tell.
+    """
+
+    def unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            repeated.extend(key for key, count in counts.items() if count > 1)
+        return found
+
     try:
-        found: Json = json.loads(data)
+        found: Json = json.loads(data, object_pairs_hook=unique)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -258,12 +286,12 @@ def _tell(request: falcon.Request, response: falcon.Response, message: str) -> N
         response.data = json.dumps(message).encode()
 
 
-def _refuse(response: falcon.Response, status: str, error: str, checked: Checked) -> None:
+def _refuse(response: falcon.Response, status: str, error: str, problems: Sequence[Problem]) -> None:
     response.status = status
     response.media = {
         "error": error,
-        "Errors": entries(checked.problems, Severity.ERROR),
-        "Warnings": entries(checked.problems, Severity.WARNING),
+        "Errors": entries(problems, Severity.ERROR),
+        "Warnings": entries(problems, Severity.WARNING),
     }
 
 

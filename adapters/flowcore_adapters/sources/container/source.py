@@ -5,7 +5,7 @@ from typing import Final
 
 from flowcore.catalog import SourceType
 from flowcore.ports import SourceCall, SourceResult
-from flowcore_adapters.sources.configuration import Reader, parameters, time_limit
+from flowcore_adapters.sources.configuration import Reader, bad_configuration, parameters, time_limit
 
 from .contents import Ended, Keeper, inputs_of, result
 from .layout import Layout, file_name
@@ -48,6 +48,8 @@ def _contained(call: SourceCall, configuration: ContainerConfiguration, layout: 
     from .images import pull
     from .workload import Job, Workload
 
+    if not configuration.image.strip():
+        raise bad_configuration("no image is named: a container needs one (`Image` in the node's definition)")
     limit = time_limit(call, configuration.timeout)
     flags = texts(configuration.flags)
     client = connect()
