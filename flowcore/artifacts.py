@@ -71,7 +71,7 @@ class Well:
         store: The name of its store.
         source: Where it comes from when no step makes it, or None.
         key: The template of its name in the store, or None for the usual one.
-        lifetime_s: How long it is kept, in seconds; None for as long as the run is.
+        lifetime_s: How long it is kept after the end of its run, in seconds; None for ever.
         types: The content types that its readers take; none means any.
     """
 

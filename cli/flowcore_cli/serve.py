@@ -173,6 +173,7 @@ def serve(
             )
         )
         runtime.clear_up()
+        services.lifetimes.start()
         if insecure_no_auth and guard.token is None:
             warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
         tell(f"serving at {server.url} until Ctrl-C")

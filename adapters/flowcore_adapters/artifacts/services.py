@@ -13,6 +13,7 @@ from .arrivals import RunArrivals
 from .book import StoreBook
 from .factory import StoreSettings
 from .handing import Handing
+from .lifetimes import Lifetimes
 from .polling import Polling
 from .signed_urls import UrlSigner
 from .url_keys import load_keys
@@ -32,6 +33,7 @@ class ArtifactServices:
         arrivals: Tells runs of what they wait for.
         polling: Looks for it where nobody tells.
         signer: Signs URLs and checks them.
+        lifetimes: Deletes objects whose lifetime is over, once it is started.
     """
 
     book: StoreBook
@@ -39,9 +41,11 @@ class ArtifactServices:
     arrivals: RunArrivals
     polling: Polling
     signer: UrlSigner
+    lifetimes: Lifetimes
 
     def close(self) -> None:
-        """Look for nothing more."""
+        """Look for nothing more, and delete nothing more."""
+        self.lifetimes.close()
         self.polling.close()
 
 
@@ -76,4 +80,5 @@ def artifact_services(
         arrivals=arrivals,
         polling=Polling(log, clock, book, arrivals, max_bytes=MAX_UPLOAD),
         signer=UrlSigner(load_keys(directory / KEY_FILE), clock.now),
+        lifetimes=Lifetimes(log, clock, book),
     )

@@ -1,0 +1,110 @@
+"""Objects whose lifetime is over: they are deleted so long after the end of their run (contract flow-runs, section 7)."""
+
+import logging
+from collections.abc import Mapping
+from threading import Event as Flag
+from threading import Thread
+from typing import Final
+
+from flowcore.artifacts import WellSource
+from flowcore.documents.nodes.object_names import variables_of
+from flowcore.errors import FlowcoreError
+from flowcore.ids import RunId
+from flowcore.model import Flow
+from flowcore.ports import Clock, EventLog
+from flowcore.service import load
+
+from .book import StoreBook
+
+_LOG: Final = logging.getLogger("flowcore.artifacts")
+PAUSE_S: Final = 30.0
+"""How long to wait between two looks, in seconds."""
+_BREATH_S: Final = 0.005
+"""How long to wait after a run that nobody has looked at yet: a log may hold very many, and others need the machine."""
+_OF_ONE_RUN: Final = frozenset({"RUN_ID", "UUID"})
+"""Variables that make a name which no other run has."""
+
+
+class Lifetimes:
+    """Deletes what is due, of all runs of a log. A static object is never deleted: no run has made it."""
+
+    def __init__(self, log: EventLog, clock: Clock, book: StoreBook) -> None:
+        """Look at the runs in *log*, and delete from the stores of *book*."""
+        self._log = log
+        self._clock = clock
+        self._book = book
+        self._done: set[RunId] = set()
+        self._known: set[RunId] = set()
+        self._closed = Flag()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Look again and again, in a thread of its own, until `close`."""
+        self._thread = Thread(target=self._work, name="flowcore-lifetimes", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Delete nothing more."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self.sweep()
+            except FlowcoreError as error:
+                _LOG.warning("looking for objects whose lifetime is over failed: %s", error)
+            self._closed.wait(PAUSE_S)
+
+    def sweep(self) -> None:
+        """Look at every run once, and delete what is due.
+
+        Raises:
+            LogError: The log cannot be read.
+        """
+        for run_id in self._log.runs():
+            if self._closed.is_set():
+                return
+            if run_id in self._done:
+                continue
+            if not self._look(run_id):
+                self._done.add(run_id)
+            if run_id not in self._known:
+                self._known.add(run_id)
+                self._closed.wait(_BREATH_S)
+
+    def _look(self, run_id: RunId) -> bool:
+        """Delete what is due of a run; return whether to look at it again."""
+        declared = self._book.declared(run_id)
+        lifetimes = {} if declared is None else _lifetimes(declared.flow)
+        if declared is None or not lifetimes:
+            return False
+        state = load(self._log, run_id)
+        if state.ended_at is None:
+            return True
+        left = False
+        for edge, lifetime_s in lifetimes.items():
+            artifact = state.artifacts.get(edge)
+            if artifact is None:
+                continue
+            if self._clock.now() < state.ended_at + lifetime_s:
+                left = True
+                continue
+            try:
+                self._book.of(run_id, declared.flow, artifact.store).delete(artifact.name)
+            except FlowcoreError as error:
+                # Once: the keys of a store that came with a flow are not known for ever.
+                _LOG.warning("run %s: the object for '%s' cannot be deleted: %s", run_id, edge, error)
+        return left
+
+
+def _lifetimes(flow: Flow) -> Mapping[str, float]:
+    """Return the lifetimes of the objects that are a run's own, by edge."""
+    return {
+        edge: well.lifetime_s
+        for edge, well in flow.wells.items()
+        if well.lifetime_s is not None
+        and well.source is not WellSource.STATIC
+        and (well.key is None or not _OF_ONE_RUN.isdisjoint(variables_of(well.key)))
+    }

@@ -1,0 +1,148 @@
+"""Objects are deleted when their lifetime is over (contract flow-runs, section 7: "{Seconds|Days}; {} = keep")."""
+
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from flowcore.errors import ObjectNotFoundError
+from flowcore.ids import RunId, flow_run_id
+from flowcore.ports import SourceCall
+from flowcore.service import load
+from flowcore.values import Instant
+from flowcore_adapters.artifacts import lifetimes
+from flowcore_adapters.artifacts.lifetimes import Lifetimes
+from flowcore_adapters.clock import SystemClock
+from flowcore_adapters.logs.memory import SharedMemoryEventLog
+from tests.node_flows import TEXT, Station, compiled, definition, functions, leave, node, station
+
+UNIQUE = "made/${EDGE}-${RUN_ID}"
+
+
+class Later(SystemClock):
+    """The time, some seconds ahead."""
+
+    ahead_s = 0.0
+
+    @override
+    def now(self) -> Instant:
+        return Instant(super().now() + self.ahead_s)
+
+
+@pytest.fixture
+def log() -> Generator[SharedMemoryEventLog]:
+    found = SharedMemoryEventLog()
+    yield found
+    found.close()
+
+
+def make(call: SourceCall) -> None:
+    leave(call, "out", b"made\n")
+
+
+def flow(*wells: dict[str, Any]) -> Any:  # noqa: ANN401 - what a station starts
+    nodes = [node(f"make-{number}", "make", outputs={"out": well["Edge"]}) for number, well in enumerate(wells)]
+    return compiled(
+        nodes, [definition("make", outputs={"out": TEXT})], DataWells=[{"Store": "default", **each} for each in wells]
+    )
+
+
+def left(place: Station, run_id: RunId) -> list[str]:
+    """Return the edges whose objects are still there."""
+    found: list[str] = []
+    for edge in load(place.log, run_id).artifacts:
+        try:
+            place.object(run_id, edge)
+        except ObjectNotFoundError:
+            continue
+        found.append(edge)
+    return sorted(found)
+
+
+def test_each_object_goes_when_its_time_is_over(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    clock = Later()
+    with station(log, tmp_path, functions(make=make)) as place:
+        sweeper = Lifetimes(log, clock, place.services.book)
+        run_id = place.start(
+            flow(
+                {"Edge": "minute", "Lifetime": {"Seconds": 60}},
+                {"Edge": "day", "Key": UNIQUE, "Lifetime": {"Days": 1}},
+                {"Edge": "empty", "Lifetime": {}},
+                {"Edge": "plain"},
+                {"Edge": "shared", "Key": "latest.txt", "Lifetime": {"Seconds": 1}},
+            )
+        )
+        place.finish(run_id)
+        everything = ["day", "empty", "minute", "plain", "shared"]
+        for ahead_s, there in (
+            (0.0, everything),
+            (50.0, everything),
+            (61.0, ["day", "empty", "plain", "shared"]),
+            (86_390.0, ["day", "empty", "plain", "shared"]),
+            (86_461.0, ["empty", "plain", "shared"]),
+            (1e9, ["empty", "plain", "shared"]),
+        ):
+            clock.ahead_s = ahead_s
+            sweeper.sweep()
+            assert left(place, run_id) == there
+
+
+def test_a_run_that_goes_on_keeps_what_it_has(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    """Its nodes may still read it."""
+    clock, go_on = Later(), threading.Event()
+
+    def slow(_call: SourceCall) -> None:
+        go_on.wait(20)
+
+    with station(log, tmp_path, functions(make=make, slow=slow)) as place:
+        sweeper = Lifetimes(log, clock, place.services.book)
+        well = {"Edge": "made", "Store": "default", "Lifetime": {"Seconds": 0}}
+        definitions = [definition("make", outputs={"out": TEXT}), definition("slow")]
+        nodes = [node("make", "make", outputs={"out": "made"}), node("slow", "slow")]
+        run_id = place.start(compiled(nodes, definitions, DataWells=[well]))
+        position = 0
+        while "made" not in load(log, run_id).artifacts:
+            position = log.wait(position, 20)
+        clock.ahead_s = 1e6
+        sweeper.sweep()
+        assert left(place, run_id) == ["made"]
+        go_on.set()
+        place.finish(run_id)
+        sweeper.sweep()
+        assert left(place, run_id) == []
+
+
+def test_a_static_object_stays(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    clock = Later()
+    with station(log, tmp_path, functions(read=lambda _: None)) as place:
+        store = place.services.book.find("default")
+        store.put("logo.txt", [b"logo"])
+        well = {"Edge": "logo", "Store": "default", "Source": "static", "Key": "logo.txt", "Lifetime": {"Seconds": 0}}
+        nodes = [node("read", "read", {"logo": "logo"})]
+        place.finish(place.start(compiled(nodes, [definition("read", inputs={"logo": TEXT})], DataWells=[well])))
+        clock.ahead_s = 1e6
+        Lifetimes(log, clock, place.services.book).sweep()
+        assert store.head("logo.txt").size_bytes == 4
+
+
+def test_it_looks_again_and_again_until_the_end(
+    log: SharedMemoryEventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a start of the server: what earlier ones have left is found in the log."""
+    monkeypatch.setattr(lifetimes, "PAUSE_S", 0.01)
+    with station(log, tmp_path, functions(make=make)) as place:
+        run_id = place.start(flow({"Edge": "made", "Lifetime": {"Seconds": 0}}))
+        place.finish(run_id)
+        path = tmp_path / "default" / flow_run_id(run_id) / "made.txt"
+        assert path.exists()
+    gone = threading.Event()
+    with station(log, tmp_path, functions(make=make)) as place:
+        place.services.lifetimes.start()
+        for _ in range(1000):
+            if not path.exists():
+                break
+            gone.wait(0.01)
+        assert left(place, run_id) == []
