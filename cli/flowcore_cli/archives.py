@@ -9,7 +9,7 @@ import click
 
 from flowcore_cli.exits import CommandError
 from flowcore_cli.selection import find_batch, find_run, is_batch, recorded_log
-from flowcore_cli.storage import db_option, open_log
+from flowcore_cli.storage import db_option, open_log, show_command
 
 if TYPE_CHECKING:
     from flowcore_adapters.logs.archive import Archive, BatchArchive
@@ -85,7 +85,7 @@ def import_(*, file: str, as_new: bool, db: str | None) -> None:
         except ArchiveError as error:
             raise CommandError(f"{file}: {error}", hint="`--as-new` gives it another id") from error
     there = "is there already" if known and not as_new else "imported"
-    click.echo(f"{what} {there}: `flowcore-cli show {what.removeprefix('run ')}`", err=True)
+    click.echo(f"{what} {there}: `{show_command(what.removeprefix('run '), db)}`", err=True)
 
 
 def _read(file: str) -> "Archive | BatchArchive":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from flowcore_cli.exits import CommandError
-from flowcore_cli.storage import show_command
+from flowcore_cli.storage import command_for
 
 if TYPE_CHECKING:
     from flowcore.ids import InstanceId, RunId
@@ -63,7 +63,7 @@ def paused_text(paused_at: "tuple[InstanceId, PauseCause] | None") -> str:
 
 def pause_hint(run_id: "RunId", paused_at: "tuple[InstanceId, PauseCause] | None", db: str | None) -> str:
     """Return what to type for a run that is paused."""
-    command = show_command(run_id, db).replace("show", "continue", 1)
+    command = command_for("continue", run_id, db)
     if paused_at is None:
         return f"`{command}` lets it go on"
     skip = "`--skip` leaves the step out, " if paused_at[1] == "breakpoint-pre" else ""

@@ -135,7 +135,7 @@ def _batch(log: "EventLog", batch_id: "BatchId", states: "Sequence[str]", latest
 
 def _end(log: "EventLog", run_id: "RunId") -> tuple[str, float] | None:
     """Return how and when a run ended, None when it has not; mostly a look at its last event is enough."""
-    from flowcore.run.events import ReportRejected, RunFailed, RunStopped, RunSucceeded
+    from flowcore.run.events import RunFailed, RunStopped, RunSucceeded
     from flowcore.service import load
 
     words = {RunSucceeded: "succeeded", RunFailed: "failed", RunStopped: "stopped"}
@@ -143,10 +143,9 @@ def _end(log: "EventLog", run_id: "RunId") -> tuple[str, float] | None:
         event = recorded.event
         if isinstance(event, RunSucceeded | RunFailed | RunStopped):
             return words[type(event)], event.at
-        if isinstance(event, ReportRejected):
-            state = load(log, run_id)
-            return None if state.ended_at is None else (str(state.status), state.ended_at)
-    return None
+    # Late reports, lines and traces may come behind the end.
+    state = load(log, run_id)
+    return None if state.ended_at is None else (str(state.status), state.ended_at)
 
 
 def _delete(log: "EventLog", run_ids: "Sequence[StreamId]") -> None:

@@ -9,6 +9,7 @@ from flowcore_cli.execution import EXIT_CODES, Plan, RunOptions, execute, run_op
 from flowcore_cli.exits import CommandError, RunFailedError, SignalError
 from flowcore_cli.output import tell
 from flowcore_cli.selection import is_batch
+from flowcore_cli.storage import command_for
 
 if TYPE_CHECKING:
     from flowcore.ports import EventLog
@@ -48,11 +49,11 @@ def resume(*, options: RunOptions, run: str | None, everything: bool) -> None:
         run_id = find_run(log(), wanted, options.db)
         state = load(log(), run_id)
         if state.ended:
-            hint = f"`flowcore-cli retry {run_id}` runs again what went wrong"
+            hint = f"`{command_for('retry', run_id, options.db)}` runs again what went wrong"
             over = f"run {run_id} is over: it has {state.status}"
             raise CommandError(over, hint=None if state.status == "succeeded" else hint)
         if state.status == "paused" and not options.quiet:
-            tell(f"run {run_id} is paused: `flowcore-cli continue {run_id}` lets it go on")
+            tell(f"run {run_id} is paused: `{command_for('continue', run_id, options.db)}` lets it go on")
         return Plan(state.flow, lambda _log: run_id)
 
     execute(options, plan)

@@ -6,7 +6,7 @@ import click
 
 from flowcore_cli.exits import CommandError
 from flowcore_cli.selection import driver, find_batch, find_run, is_batch, recorded_log
-from flowcore_cli.storage import db_option
+from flowcore_cli.storage import command_for, db_option
 
 if TYPE_CHECKING:
     from flowcore.ids import RunId
@@ -121,7 +121,7 @@ def continue_(*, run: str, skip: bool, no_breakpoints: bool, db: str | None) -> 
         state = load(log, run_id)
         click.echo(f"run {run_id} {'goes on' if changed else 'was not paused: it is ' + state.status}", err=True)
         if not is_driven(log, run_id, clock):
-            click.echo(f"nobody drives it: `flowcore-cli resume {run_id}` does", err=True)
+            click.echo(f"nobody drives it: `{command_for('resume', run_id, db)}` does", err=True)
 
 
 @click.command()
@@ -135,13 +135,14 @@ def trace(*, run: str, off: bool, db: str | None) -> None:
     source itself has to say. RUN is an id as `runs` prints it, or `latest`.
     """
     from flowcore.run.commands import ToggleTrace
-    from flowcore.service import request
+    from flowcore.service import load, request
     from flowcore_adapters.clock import SystemClock
 
     with recorded_log(db) as log:
         run_id = find_run(log, run, db)
         request(log, run_id, ToggleTrace(enabled=not off, at=SystemClock().now()))
-        click.echo(f"run {run_id} is {'not traced any more' if off else 'traced from here on'}", err=True)
+        over = "; it is over, so nothing more will be written" if load(log, run_id).ended and not off else ""
+        click.echo(f"run {run_id} is {'not traced any more' if off else 'traced from here on'}{over}", err=True)
 
 
 def _wait(log: "EventLog", run_id: "RunId") -> None:

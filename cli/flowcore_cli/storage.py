@@ -97,9 +97,14 @@ def log_path(db: str | None) -> Path:
 
 def show_command(run_id: "RunId | str", db: str | None) -> str:
     """Return the command that shows *run_id* (a run, or a batch in words) again, typed where this one was."""
+    return command_for("show", run_id, db)
+
+
+def command_for(verb: str, run_id: "RunId | str", db: str | None) -> str:
+    """Return the command *verb* for a run (or a batch in words), typed where this one was: it names the same log."""
     from shlex import quote
 
-    return f"flowcore-cli show {run_id}" + (f" --db {quote(db)}" if db is not None and _given("db") else "")
+    return f"flowcore-cli {verb} {run_id}" + (f" --db {quote(db)}" if db is not None and _given("db") else "")
 
 
 def _given(option: str) -> bool:

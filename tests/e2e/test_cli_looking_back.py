@@ -137,7 +137,7 @@ class TestArchives:
         assert command("export", "latest").code == 0
         name = f"run-{number}.flowcore"
         there = command("import", name, "--db", "other.db")
-        assert (there.code, there.err) == (0, f"run {number} imported: `flowcore-cli show {number}`\n")
+        assert (there.code, there.err) == (0, f"run {number} imported: `flowcore-cli show {number} --db other.db`\n")
         assert command("show", str(number), "--db", "other.db").out == command("show", str(number)).out
         assert "is there already" in command("import", name).err
         again = command("import", name, "--as-new")
@@ -193,6 +193,13 @@ class TestPurge:
         assert command("purge", "--state", "failed", "--yes").err == "nothing to delete\n"
         assert command("purge", "--state", "succeeded", "--yes").code == 0
         assert command("runs").out == "no runs yet\n"
+
+    def test_what_comes_behind_the_end_keeps_no_run(self, command: Command) -> None:
+        traced = command("trace", "latest")
+        assert (
+            traced.err == f"run {run_id(command)} is traced from here on; it is over, so nothing more will be written\n"
+        )
+        assert command("purge", "--keep", "0", "--yes").err.startswith("deleted 1 run:")
 
     def test_bad_usage(self, command: Command) -> None:
         assert "say which runs" in command("purge").err

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -125,6 +126,15 @@ class TestResume:
         over = command("resume", "latest")
         assert over.code == 2
         assert "is over: it has succeeded" in over.err
+        command(
+            "run",
+            command.write("bad.yaml", "flow: [{name: a, source: {type: process, configuration: {command: 'false'}}}]"),
+            "--db",
+            "other.db",
+        )
+        assert re.search(
+            r"`flowcore-cli retry \d+ --db other\.db` runs", command("resume", "latest", "--db", "other.db").err
+        )
         assert "no run '5'" in command("resume", "5").err
         assert "name a RUN, or say `--all`" in command("resume").err
         assert "`--all` prints no outputs" in command("resume", "--all", "-j").err
