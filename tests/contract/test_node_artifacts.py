@@ -343,6 +343,19 @@ def test_a_budget_gives_back_what_it_gave() -> None:
     assert budget.reserve(None, "d") is None
 
 
+def test_each_kind_of_node_that_must_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Flows have steps of one name: what is told of one says nothing of the other."""
+    budget = Budget(Capacity(2, 4 * GB), Fit.STRICT)
+    for _ in range(3):
+        for tier, cores in (("c-large", 8), ("c-medium", 4)):
+            wanted = Resources(cores=cores, memory_bytes=GB, storage_bytes=0, tier=tier)
+            assert budget.reserve(wanted, "one") is None
+    assert [record.getMessage().partition(" needs ")[0] for record in caplog.records] == [
+        "step 'one' waits: c-large",
+        "step 'one' waits: c-medium",
+    ]
+
+
 def test_what_is_too_large_is_deleted_from_a_store_of_others(log: SharedMemoryEventLog, tmp_path: Path) -> None:
     stores = [{"Name": "memory", "Type": "s3local", "Params": {"BucketName": f"{tmp_path.name}-large"}}]
     flow = compiled(*CHAIN, Stores=stores, DefaultDataWell={"Store": "memory", "Source": "upload"})

@@ -1,4 +1,4 @@
-"""Objects whose lifetime is over: they are deleted so long after the end of their run (contract flow-runs, section 7)."""
+"""Objects whose lifetime is over: deleted so long after the end of their run (contract flow-runs, section 7)."""
 
 import logging
 from collections.abc import Mapping

@@ -51,7 +51,7 @@ class Budget:
         self._fit = fit
         self._cores = 0.0
         self._memory = 0
-        self._told: set[str] = set()
+        self._told: set[tuple[str, Resources]] = set()
 
     def reserve(self, wanted: Resources | None, step: str) -> Resources | None:
         """Take what *step* wants, or as much of it as there can be; None when it must wait for others to end.
@@ -79,8 +79,9 @@ class Budget:
             self._memory -= granted.memory_bytes
 
     def _tell(self, wanted: Resources, step: str) -> None:
-        if step not in self._told:
-            self._told.add(step)
+        # Once for each kind of node, not at every turn of the engine; other flows may have steps of that name too.
+        if (step, wanted) not in self._told:
+            self._told.add((step, wanted))
             _LOG.warning(
                 "step '%s' waits: %s needs %g cores and %.1f GB of memory; this machine has %g and %.1f",
                 step,
