@@ -58,3 +58,8 @@ def helps(name: str) -> bool:
     """Return whether a step, or an instance, only helps a node that has a step of its own."""
     _, found, addition = name.rpartition("/")[2].partition(_ADDITION)
     return bool(found) and addition != FAULT
+
+
+def stands_for_fault(name: str) -> bool:
+    """Return whether a step stands for a workflow that cannot run, and for nothing that is executed."""
+    return name.endswith(f"{_ADDITION}{FAULT}")

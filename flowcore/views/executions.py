@@ -174,9 +174,10 @@ class ExecutionView:
     def current(self) -> str | None:
         """The node being executed: the one that started last, or that was the last one while there is none.
 
-        After a failure the node that failed the run; none before the first one, and after success.
+        After a failure the node that failed the run; none before the first one, and after success. A workflow that
+        cannot run never comes to its first one (contract executions, section 2).
         """
-        if self.status is RunStatus.SUCCEEDED:
+        if self.status is RunStatus.SUCCEEDED or self._nodes.faulty:
             return None
         if self.status is RunStatus.FAILED and self._failure is not None:
             return self._failure[0]

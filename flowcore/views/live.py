@@ -230,9 +230,14 @@ class LiveRun:
             kept.extend(line_text(line, node.id) for line in event.lines)
 
     def _whole(self, instance: InstanceId) -> Node | None:
-        """Return the node that *instance* is, and None for an item or an iteration of a node."""
-        node = self._view.nodes.find(instance)
-        return node if node.whole else None
+        """Return the node that *instance* is, and None for an item or an iteration of a node.
+
+        None, too, for the step that says what is wrong with a workflow: only the end of its run is told (contract
+        executions, section 7).
+        """
+        nodes = self._view.nodes
+        node = nodes.find(instance)
+        return node if node.whole and not nodes.faulty else None
 
     def _node(self, node: Node, status: str) -> WireEvent:
         payload: dict[str, Json] = {

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from flowcore.model import Dialect, Flow, Step
-from flowcore.node_ids import helps, node_id
+from flowcore.node_ids import helps, node_id, stands_for_fault
 
 
 @attrs.frozen
@@ -43,12 +43,17 @@ class Node:
 
 
 class Nodes:
-    """The nodes of one flow."""
+    """The nodes of one flow.
+
+    Attributes:
+        faulty: Whether the flow only says what is wrong with a workflow that cannot run: none of its nodes is executed.
+    """
 
     def __init__(self, flow: Flow) -> None:
         """Name the nodes of *flow*."""
         self._flow = flow
         self._steps: Mapping[str, Step] = {step.name: step for step in flow.steps}
+        self.faulty = flow.dialect is Dialect.WORKFLOW and any(stands_for_fault(step.name) for step in flow.steps[:1])
 
     def find(self, path: str) -> Node:
         """Return the node that the instance with that path belongs to."""

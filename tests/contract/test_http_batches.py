@@ -261,6 +261,11 @@ class TestStatus:
 
 
 class TestHistory:
+    @pytest.mark.parametrize("name", ["limit", "offset"])
+    def test_a_parameter_that_is_there_twice(self, log: SharedMemoryEventLog, name: str) -> None:
+        found = get(log, f"/executions/batches?{name}=1&{name}=2")
+        assert said(found) == (400, {"error": f"'{name}' is given more than once"})
+
     @pytest.mark.parametrize(
         "query",
         ["limit=-1", "limit=abc", "limit=2.7", "limit=1001", "limit=", "offset=-1", "offset=x", f"offset={'9' * 30}"],

@@ -6,13 +6,14 @@ import attrs
 import pytest
 
 from flowcore.ids import BatchId, InstanceId, StepName
-from flowcore.model import Loop, OnError
+from flowcore.model import Dialect, Loop, OnError
 from flowcore.run.events import (
     AwaitFailed,
     Event,
     LogLine,
     PauseCause,
     RunContinued,
+    RunCreated,
     RunFailed,
     RunPaused,
     RunStopped,
@@ -323,6 +324,16 @@ def test_a_bypassed_node() -> None:
         event("node_complete", T1, nodeId="a", message="Node bypassed"),
         node("a", "completed"),
     ]
+
+
+@pytest.mark.parametrize("name", ["%.fault", "x%.fault"])
+def test_of_a_workflow_that_cannot_run_only_the_end_is_told(name: str) -> None:
+    fault = attrs.evolve(step(name), kind="workflow")
+    first, *rest = begun(fault)
+    assert isinstance(first, RunCreated)
+    flow = attrs.evolve(first.flow, dialect=Dialect.WORKFLOW)
+    events = (attrs.evolve(first, flow=flow), *rest, started(name), failed(name), RunFailed(at=T2))
+    assert told(*events, after=len(rest) + 1) == [event("execution_error", T2, message="no"), update("error")]
 
 
 def test_what_else_happens_is_not_told() -> None:

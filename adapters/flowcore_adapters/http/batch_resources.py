@@ -190,11 +190,14 @@ def _whole(request: falcon.Request, name: str, default: int, *, most: int) -> in
     """Return the parameter *name* as a whole number.
 
     Raises:
-        HTTPBadRequest: It is none, or too small or large.
+        HTTPBadRequest: It is none, too small or large, or there more than once.
     """
-    text = request.get_param(name)
-    if text is None:
+    given = request.params.get(name)
+    if given is None:
         return default
+    if not isinstance(given, str):
+        raise falcon.HTTPBadRequest(title=f"'{name}' is given more than once")
+    text = given
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(most)) or int(text) > most:
         raise falcon.HTTPBadRequest(title=f"'{name}' must be a whole number from 0 to {most}")
     return int(text)
