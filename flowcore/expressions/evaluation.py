@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from jmespath.ast import Node
 
 _OPTIONS: Final = Options(custom_functions=FlowFunctions())
+_LISTS: Final = {"array-string": "a list of texts", "array-number": "a list of numbers"}
+_ITEMS: Final = {
+    "int": "a number in it",
+    "float": "a number in it",
+    "str": "a text in it",
+    "bool": "a boolean in it",
+    "NoneType": "a null in it",
+    "list": "a list in it",
+    "dict": "an object in it",
+}
+"""What the interpreter calls the items of a list, by the names that Python has for them."""
 _WRITES: Final = frozenset({"to_string", "to_json", "tojson", "unique", "contains", "sort_by", "group_by"})
 """Functions that write out or compare what they are given: it is measured first."""
 
@@ -97,15 +108,19 @@ class Expression:
         except ExpressionError as error:
             raise ExpressionError(f"`{shortened(self.text)}`: {error.message}", hint=error.hint) from None
         except JMESPathTypeError as error:
-            wanted = " or ".join(error.expected_types)
-            reason = f"`{error.function_name}` takes {wanted}, but got {error.actual_type}"
-            raise ExpressionError(f"`{shortened(self.text)}`: {reason}", hint=_null_hint(error)) from None
+            wanted = " or ".join(_LISTS.get(name, name) for name in error.expected_types)
+            reason = (
+                f"`{error.function_name}` takes {wanted}, but got {_ITEMS.get(error.actual_type, error.actual_type)}"
+            )
+            raise ExpressionError(f"`{shortened(self.text)}`: {reason}", hint=_type_hint(error)) from None
         except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise ExpressionError(f"`{shortened(self.text)}` cannot be evaluated: {error}") from None
         return _plain(found, self.text)
 
 
-def _null_hint(error: JMESPathTypeError) -> str | None:
+def _type_hint(error: JMESPathTypeError) -> str | None:
+    if error.actual_type in _ITEMS and "array-string" in error.expected_types:
+        return "`map(&to_string(@), x)` makes a list of texts"
     if error.actual_type != "null":
         return None
     return f"what it looks at is missing: write `x | default('') | {error.function_name}`"

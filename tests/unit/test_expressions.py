@@ -168,6 +168,11 @@ class TestFunctions:
             ("round(`1.5`, 'x')", "`round` takes a whole number of digits"),
             ("upper(`1`)", "`upper` takes string, but got number"),
             (
+                "join(', ', [`1`])",
+                "`join` takes a list of texts, but got a number in it (`map(&to_string(@), x)` makes a list of texts)",
+            ),
+            ("sum(['x'])", "`sum` takes a list of numbers, but got a text in it"),
+            (
                 "length(flows.nobody.x)",
                 "but got null (what it looks at is missing: write `x | default('') | length`)",
             ),
