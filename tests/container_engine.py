@@ -87,6 +87,8 @@ def container_engine() -> Generator[TestEngine]:
             subprocess.Popen(
                 ["podman", "system", "service", "--time=0", f"unix://{socket}"],
                 env=environment,
+                # Where it is started, a file `oom` is left when a container runs out of memory.
+                cwd=place,
                 stdout=subprocess.DEVNULL,
                 stderr=told,
                 start_new_session=True,
