@@ -107,7 +107,7 @@ def serve(
     ended. A flow that cannot run never starts a server. Without FILE it shows the most recent run.
 
     Runs and batches of this log whose process died are gone on with. When the server ends, runs are stopped; a batch,
-    and a run that only waits for an upload, stay as they are, and the next server goes on with them.
+    and a run that is paused or only waits for an upload, stay as they are, and the next server goes on with them.
     """
     from contextlib import ExitStack, closing
     from tempfile import TemporaryDirectory

@@ -86,7 +86,7 @@ class Serving:
     def run(self) -> Signal:
         """Drive until a signal comes, then stop the runs, and return it.
 
-        Runs that only wait for an upload stay as they are when they are recorded: the next server goes on with them.
+        Runs that are paused or only wait for an upload stay as they are if they are recorded: the next server goes on.
         """
         # From here on a signal must not leave a run behind that waits for ever.
         self._signals.collect(self._inbox)
@@ -100,7 +100,7 @@ class Serving:
                 self._engine.check()
             self._stop(stopped_by)
         finally:
-            self._engine.close(stop=True, but_awaiting=self._recorded)
+            self._engine.close(stop=True, but_resting=self._recorded)
             self._signals.release()
         self._tell_ends()
         return stopped_by
@@ -117,7 +117,7 @@ class Serving:
             self._runs[run_id].wait(max(0.0, deadline - self._clock.monotonic()))
 
     def _stays(self, run_id: RunId) -> bool:
-        return self._recorded and load(self._log, run_id).only_awaits
+        return self._recorded and load(self._log, run_id).rests
 
     def _tell_ends(self) -> None:
         """Say what has become of the runs and batches that have ended since the last time."""
@@ -125,7 +125,8 @@ class Serving:
             if ended.is_set():
                 del self._runs[run_id]
                 if self._stays(run_id):
-                    tell(f"run {run_id} waits for an upload, and stays as it is")
+                    waits = "waits for an upload" if load(self._log, run_id).only_awaits else "is paused"
+                    tell(f"run {run_id} {waits}, and stays as it is")
                 else:
                     tell(summary_text(RunRecord(self._log, run_id), self._shown_by and self._shown_by(run_id)))
         for batch_id, ended in tuple(self._batches.items()):

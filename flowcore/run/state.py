@@ -226,6 +226,14 @@ class RunState:
         )
 
     @property
+    def rests(self) -> bool:
+        """Whether the run can be left alone until somebody comes: it only awaits, or is paused and nothing runs."""
+        paused = self.status is RunStatus.PAUSED and not self.giving_up
+        return self.only_awaits or (
+            paused and not any(instance.status is StepStatus.RUNNING for instance in self.instances.values())
+        )
+
+    @property
     def giving_up(self) -> bool:
         """Whether nothing new may start any more: a failure halted the run, or somebody asked for its end."""
         return self.root.given_up is not None

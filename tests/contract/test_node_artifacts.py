@@ -281,7 +281,7 @@ def test_a_server_that_ends_leaves_alone_what_only_waits(log: SharedMemoryEventL
         working = place.start(compiled([node("busy", "busy")], [definition("busy")]))
         assert begun.wait(20)
         Timer(0.1, over.set).start()
-        place.engine.close(stop=True, but_awaiting=True)
+        place.engine.close(stop=True, but_resting=True)
     assert load(log, working).status is RunStatus.STOPPED
     assert load(log, waiting).status is RunStatus.RUNNING
     with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:

@@ -144,6 +144,37 @@ def test_a_signal_stops_the_run_that_is_served(
     assert json.loads(command("show", "--json", "latest").out)["state"] == "stopped"
 
 
+def post(url: str, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - a document
+    request = urllib.request.Request(
+        f"{url}/api/workflows/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_a_paused_run_outlives_the_server(start: Start) -> None:
+    """A pause is in the log: it ends when somebody says so, and not when a server is restarted."""
+    first = start("serve", "--port", "0")
+    body = {
+        "workflow": {"nodes": [{"id": "start", "type": "start", "data": {}}], "edges": []},
+        "breakpointConfig": {"enabled": True, "breakpointAt": "pre", "breakpointFor": "all"},
+    }
+    name = post(first.url, "execute", body)["executionId"]
+    path = f"/api/workflows/execution/{name}"
+    first.wait_until(lambda _status: first.get(path)[1]["pausedNodeId"] == "start")
+    assert first.end(signal.SIGTERM)[0] == 143
+    second = start("serve", "--port", "0")
+    assert second.get(path)[1] == {
+        "executionId": name,
+        "status": "running",
+        "pausedNodeId": "start",
+        "pauseReason": "breakpoint",
+    }
+    assert post(second.url, "execution/continue", {"executionId": name})["message"] == "Execution continued"
+    second.wait_until(ended)
+    assert second.get(path)[1]["status"] == "completed"
+
+
 def test_a_run_that_waits_for_an_upload_outlives_the_server(command: Command, start: Start) -> None:
     """Restarted politely, as for an update: the URL of before is still good, and the run goes on."""
     address = ("serve", "--node-runtime", "process", "--port")

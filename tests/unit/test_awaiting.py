@@ -103,6 +103,15 @@ class TestWaitingInVain:
         assert not fold([*done, RunStopRequested(at=T1, reason="enough")]).only_awaits
         assert not fold(begun(step("b"))).only_awaits
 
+    def test_it_rests_when_it_awaits_or_is_paused(self) -> None:
+        run = begun(step("a"), step("b"))
+        held = (*run, RunPaused(at=T1))
+        assert not fold(run).rests
+        assert fold(held).rests
+        assert fold(begun(step("a", awaits=("photo",)))).rests
+        assert not fold([*run, started("b"), RunPaused(at=T1)]).rests
+        assert not fold([*held, RunStopRequested(at=T1, reason="enough")]).rests
+
     def test_a_paused_run_gives_nothing_up(self) -> None:
         run = (*limited(step("a", awaits=("photo",))), RunPaused(at=T0))
         assert pending(fold(run), T2) == ()

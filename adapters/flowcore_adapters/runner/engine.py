@@ -165,20 +165,18 @@ class Engine:
         if self._turns.fault is not None:
             raise self._turns.fault
 
-    def close(self, *, stop: bool = False, but_awaiting: bool = False, timeout_s: float = GRACE_S) -> None:
+    def close(self, *, stop: bool = False, but_resting: bool = False, timeout_s: float = GRACE_S) -> None:
         """End the loop; with *stop* its runs are stopped first. Attempts that are left in the air are cancelled.
 
         Batches are left as they are, with their items: whoever drives them next goes on with them. So are, with
-        *but_awaiting*, runs in which nothing goes on until an artifact arrives.
+        *but_resting*, runs that are paused, and those in which nothing goes on until an artifact arrives.
         """
         with self._lead:
             self._turns.batches.close()
         if stop:
             with self._lead:
                 states = ((run, run.session.state) for run in self._turns.runs.values())
-                runs = tuple(
-                    run for run, state in states if state.batch is None and not (but_awaiting and state.only_awaits)
-                )
+                runs = tuple(run for run, state in states if state.batch is None and not (but_resting and state.rests))
             for run in runs:
                 self.request(run.run_id, StopRun(at=self._clock.now(), reason="the program ends"))
             for run in runs:
