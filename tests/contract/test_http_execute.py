@@ -68,6 +68,12 @@ def post_form(server: Server, files: Mapping[str, bytes], **fields: str) -> Answ
     return server.post("/execute", body, headers)
 
 
+def test_a_form_without_a_boundary(server: Server) -> None:
+    body, _ = form({"one.json": b"{}"})
+    found = server.post("/execute", body, {"Content-Type": "multipart/form-data"})
+    assert said(found) == (400, {"error": "the form cannot be read: its Content-Type names no boundary"})
+
+
 class TestSingle:
     def test_the_answer(self, server: Server) -> None:
         found = server.execute(workflow=QUICK)

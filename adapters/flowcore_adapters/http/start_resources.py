@@ -227,6 +227,8 @@ def _read_form(request: falcon.Request) -> StartRequest:
                 fields[name] = data.decode()
     except falcon.MediaMalformedError as error:
         raise falcon.HTTPBadRequest(title=f"the form cannot be read: {error.description or error.title}") from error
+    except falcon.HTTPInvalidHeader as error:
+        raise falcon.HTTPBadRequest(title="the form cannot be read: its Content-Type names no boundary") from error
     except UnicodeDecodeError as error:
         raise falcon.HTTPBadRequest(title="a field of the form is no UTF-8 text") from error
     return read_form(fields, files)
