@@ -165,8 +165,8 @@ class StopAllResource:
         now = steering.clock.now()
         # Batches first: what they have in their queues would start otherwise.
         batches = {
-            batch_id: stop_batch(steering.log, batch_id, at=now, reason=_REASON)
-            for batch_id in unfinished_batches(steering.log)
+            batch: stop_batch(steering.log, batch, at=now, reason=_REASON)
+            for batch in unfinished_batches(steering.log)
         }
         active = steering.active.batches()
         with steering.patience() as patience_s:
