@@ -218,9 +218,13 @@ def _markup(text: str) -> str | None:
     return "application/xml" if declared else None
 
 
+_DEEPEST: Final = 256
+"""Whatever begins with more brackets than so is no JSON that anybody means."""
+
+
 def _is_json(text: str, *, whole: bool) -> bool:
     text = text.strip() if whole else text.lstrip()
-    if not text.startswith(("{", "[")):
+    if not text.startswith(("{", "[")) or len(text) - len(text.lstrip("[{ \t\r\n")) > _DEEPEST:
         return False
     try:
         _, end = json.JSONDecoder().raw_decode(text)

@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -214,7 +215,7 @@ def test_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     runs = [Driven(log, step("a")) for _ in range(3)]
     for run in runs:
         run.start()
-    with sqlite3.connect(tmp_path / "log.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
         connection.execute("UPDATE events SET data = 'x' WHERE run_id = ? AND version = 2", (runs[1].run_id,))
     connection.close()
     feed = LiveFeed(log, 0)

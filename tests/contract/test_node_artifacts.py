@@ -234,11 +234,11 @@ def test_the_keys_of_a_store_are_recorded_nowhere(log: SharedMemoryEventLog, tmp
         assert "the-secret-key" not in repr(place.events(run_id))
         assert "the-access-key" not in repr(place.events(run_id))
         settings = StoreSettings(directory=tmp_path)
-        with pytest.raises(StoreConfigurationError, match="never recorded"):
+        with pytest.raises(StoreConfigurationError, match="recorded nowhere"):
             StoreBook(log, settings).find("bucket", flow_run_id(run_id))
         # The server's keys are for its own bucket, and not for another one that a flow names.
         other = {"bucket": Store(type="s3", params={**params, "BucketName": "other"})}
-        with pytest.raises(StoreConfigurationError, match="never recorded"):
+        with pytest.raises(StoreConfigurationError, match="recorded nowhere"):
             StoreBook(log, settings, other).find("bucket", flow_run_id(run_id))
         own = {"bucket": Store(type="s3", params={**params, "SecretKey": "another"})}
         assert isinstance(StoreBook(log, settings, own).find("bucket", flow_run_id(run_id)), S3ArtifactStore)

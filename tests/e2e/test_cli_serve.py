@@ -194,9 +194,13 @@ def test_a_run_that_waits_for_an_upload_outlives_the_server(command: Command, st
     again = second.get(path)[1]
     assert {**again, "WaitingURLs": []} == {**begun, "WaitingURLs": []}
     assert [each["Artifact"] for each in again["WaitingURLs"]] == [each["Artifact"] for each in begun["WaitingURLs"]]
+    number = begun["ID"].removeprefix("run_")
+    deadline = time.monotonic() + 20
+    while "RunResumed" not in json.dumps(second.get(f"/api/runs/{number}/events")[1]):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     # A second end, now of a server that has only taken the run over.
     err = second.end(signal.SIGTERM)[2]
-    number = begun["ID"].removeprefix("run_")
     assert f"run {number} resumed\n" in err
     assert f"run {number} waits for an upload, and stays as it is\n" in err
     third = start(*address, first.url.rpartition(":")[2])

@@ -5,6 +5,7 @@ import resource
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -190,7 +191,7 @@ def test_log_files(tmp_path: Path) -> None:
     first = SqliteEventLog(tmp_path / "log.db")
     first.append(Append(RUN, 0, EVENTS))
     first.close()
-    with sqlite3.connect(tmp_path / "log.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     content = (tmp_path / "log.db").read_bytes()

@@ -165,8 +165,7 @@ class StopAllResource:
         now = steering.clock.now()
         # Batches first: what they have in their queues would start otherwise.
         batches = {
-            batch: stop_batch(steering.log, batch, at=now, reason=_REASON)
-            for batch in unfinished_batches(steering.log)
+            batch: stop_batch(steering.log, batch, at=now, reason=_REASON) for batch in unfinished_batches(steering.log)
         }
         active = steering.active.batches()
         with steering.patience() as patience_s:
