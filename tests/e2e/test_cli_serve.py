@@ -155,7 +155,7 @@ def post(url: str, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - a 
 def test_a_paused_run_outlives_the_server(start: Start) -> None:
     """A pause is in the log: it ends when somebody says so, and not when a server is restarted."""
     first = start("serve", "--port", "0")
-    body = {
+    body: dict[str, Any] = {
         "workflow": {"nodes": [{"id": "start", "type": "start", "data": {}}], "edges": []},
         "breakpointConfig": {"enabled": True, "breakpointAt": "pre", "breakpointFor": "all"},
     }

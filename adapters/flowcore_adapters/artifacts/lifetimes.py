@@ -77,8 +77,10 @@ class Lifetimes:
     def _look(self, run_id: RunId) -> bool:
         """Delete what is due of a run; return whether to look at it again."""
         declared = self._book.declared(run_id)
-        lifetimes = {} if declared is None else _lifetimes(declared.flow)
-        if declared is None or not lifetimes:
+        if declared is None:
+            return False
+        lifetimes = _lifetimes(declared.flow)
+        if not lifetimes:
             return False
         state = load(self._log, run_id)
         if state.ended_at is None:
