@@ -417,7 +417,7 @@ class TestPlaces:
         answer = server.post("/execution/stop-all").document
         assert (answer["totalBatches"], answer["batches"]) == (1, [going])
 
-    @pytest.mark.parametrize("workers", [-1, "abc", "-1", 2.5, True, [1], 100_000])
+    @pytest.mark.parametrize("workers", [-1, "abc", "-1", "--1", 2.5, True, [1], 100_000])
     def test_17_workers_that_are_none_are_refused(self, server: Server, workers: Json) -> None:
         found = server.execute(workflows=[QUICK], workers=workers)
         assert found.status == 400

@@ -188,12 +188,21 @@ def _truth(body: Mapping[str, Json], name: str) -> bool:
     return value
 
 
+_LONGEST_NUMBER: Final = 20
+"""A text of so many digits is no number that any field takes."""
+
+
 def _whole(body: Mapping[str, Json], name: str, default: int, *, least: int, most: int) -> int:
     """Return a whole number, also where it is spelled in text, as forms do."""
     value = body.get(name)
     if value is None:
         return default
-    if isinstance(value, str) and value.lstrip("-").isdigit() and value.isascii() and len(value) < 20:  # noqa: PLR2004
+    if (
+        isinstance(value, str)
+        and value.isascii()
+        and value.removeprefix("-").isdigit()
+        and len(value) < _LONGEST_NUMBER
+    ):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
