@@ -10,11 +10,10 @@ import falcon
 from flowcore.json_text import to_json
 from flowcore.values import Json
 
-from .operations import OBJECT, Answer, Operation, operation, operations
+from .operations import ERROR, OBJECT, Answer, Operation, operation, operations
 from .routing import Route, Scope
 
 _VARIABLE: Final = re.compile(r"\{(\w+)(?::[^}]*)?\}")
-_ERROR: Final[Json] = {"$ref": "#/components/schemas/Error"}
 _REFUSALS: Final = {
     400: "The request is malformed.",
     401: "The token is missing or wrong.",
@@ -92,9 +91,9 @@ def describe(routes: Sequence[Route]) -> dict[str, Json]:
 
 
 def _operation(route: Route, found: Operation) -> dict[str, Json]:
-    refusals = {status: Answer(about, _ERROR) for status, about in _REFUSALS.items()}
+    refusals = {status: Answer(about, ERROR) for status, about in _REFUSALS.items()}
     if _VARIABLE.search(route.path):
-        refusals[404] = Answer("There is no such thing.", _ERROR)
+        refusals[404] = Answer("There is no such thing.", ERROR)
     answers = {**refusals, **found.answers}
     document: dict[str, Json] = {
         "summary": found.about,

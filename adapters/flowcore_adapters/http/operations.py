@@ -21,6 +21,9 @@ _ATTRIBUTE: Final = "openapi_operation"
 OBJECT: Final[Json] = {"type": "object"}
 """Any JSON object."""
 
+ERROR: Final[Json] = {"$ref": "#/components/schemas/Error"}
+"""What is wrong, in words: the body of every refusal."""
+
 POSITION: Final[Json] = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 """A position in the event log."""
 

@@ -17,10 +17,11 @@ import falcon
 
 from flowcore.errors import LogError
 from flowcore.ports import EventLog
+from flowcore.values import Json
 
 from .admission import FULL, RETRY_AFTER_S, Admission
 from .live_feed import LiveFeed
-from .operations import OBJECT, Answer, Parameter, operation
+from .operations import ERROR, OBJECT, Answer, Parameter, operation
 from .view_resource import GONE
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ _UNKNOWN_TRANSPORT: Final = 0
 _UNKNOWN_SESSION: Final = 1
 _BAD_METHOD: Final = 2
 _UNSUPPORTED_PROTOCOL: Final = 5
+_REFUSAL: Final[Json] = {
+    "type": "object",
+    "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+    "required": ["code", "message"],
+}
+"""What Engine.IO says of a request that breaks its protocol."""
 _JSON: Final = ("Content-Type", "application/json")
 
 
@@ -82,7 +89,12 @@ class Missing:
             Parameter("transport", "How packets travel.", {"enum": list(_TRANSPORTS)}, required=True),
             Parameter("sid", "The session.", {"type": "string"}),
         ),
-        answers={200: Answer("Packets.", {"type": "string"}, media="text/plain"), 501: OBJECT, 503: OBJECT},
+        answers={
+            200: Answer("Packets.", {"type": "string"}, media="text/plain"),
+            400: Answer("The request is malformed, for the guard or for the protocol.", {"anyOf": [ERROR, _REFUSAL]}),
+            501: OBJECT,
+            503: OBJECT,
+        },
     )
     def on_get(self, _request: falcon.Request, _response: falcon.Response) -> None:
         """Say what is missing.
