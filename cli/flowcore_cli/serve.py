@@ -1,14 +1,25 @@
 """`flowcore-cli serve`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from flowcore_cli.exits import CommandError, SignalError
+from flowcore_cli.nodes import NO_SECRETS, defs_option
 from flowcore_cli.output import tell, warn
 from flowcore_cli.render import visible
 from flowcore_cli.runtime import runtime_options
 from flowcore_cli.storage import log_options, open_log, show_command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowcore.artifacts import Artifact
+    from flowcore.documents.nodes.compilation import Compiled
+    from flowcore.ids import RunId
+    from flowcore.ports import EventLog
+    from flowcore_adapters.artifacts.book import StoreBook
 
 
 def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -49,6 +60,7 @@ def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[
     help="An origin whose pages may call this server, such as https://ui.example.com.",
 )
 @click.option("--insecure-no-auth", is_flag=True, help="Let others reach the server without a token all the same.")
+@defs_option
 @click.option("--max-workers", type=click.IntRange(1, 1000), metavar="N", help="How many steps go on at once.")
 @click.option(
     "--batch-workers",
@@ -80,6 +92,7 @@ def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[
 def serve(
     *,
     files: tuple[str, ...],
+    definitions: tuple[str, ...],
     host: str,
     port: int,
     token: str | None,
@@ -112,14 +125,14 @@ def serve(
     from contextlib import ExitStack, closing
     from tempfile import TemporaryDirectory
 
-    from flowcore.service import create_run
+    from flowcore.documents.nodes.compilation import Compiled
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.http.guard import GuardSettings
     from flowcore_adapters.http.server import is_loopback
     from flowcore_adapters.http.start_resources import Starting
     from flowcore_adapters.node_runs import NodeRuns
     from flowcore_adapters.workflow_files import WorkflowFolders
-    from flowcore_cli.drive import named_flow
+    from flowcore_cli.drive import named
     from flowcore_cli.runtime import NodeRuntime, StorePlaces, is_local, open_services, watched
     from flowcore_cli.server import NodeService, OwnRun, start_server
     from flowcore_cli.serving import Serving
@@ -132,6 +145,8 @@ def serve(
         allow_hosts=allow_host,
         allow_origins=allow_origin,
     )
+    if definitions and not files:
+        raise click.UsageError("`--defs` goes with FILE: requests bring definitions of their own")
     root = Path(workflows_root)
     if not root.is_dir():
         raise CommandError(f"--workflows-root: {workflows_root}: no such folder")
@@ -140,7 +155,7 @@ def serve(
         runtime = NodeRuntime(node_runtime, tier_policy)
         # Whoever can reach this server must not reach through it what only this machine can (contract safety).
         registry = runtime.registry(private_targets=allow_private_targets or is_loopback(host), files_root=root)
-        flow = named_flow(files, registry) if files else None
+        flow, secrets = named(files, registry, definitions) if files else (None, NO_SECRETS)
         log = stack.enter_context(closing(open_log(db, no_db=no_db, durability=durability)))
         own = None if flow is None else OwnRun()
         if no_db and store_dir is None:
@@ -148,8 +163,12 @@ def serve(
         places = StorePlaces(store_dir, mount_root, stores)
         clock = SystemClock()
         # Who sends flows from elsewhere must not reach through us what they cannot reach themselves.
-        opened = open_services(log, clock, places, None if no_db else db, private_endpoints=is_local(host))
-        services = stack.enter_context(closing(opened))
+        services = stack.enter_context(
+            closing(open_services(log, clock, places, None if no_db else db, private_endpoints=is_local(host)))
+        )
+        objects: Mapping[str, Artifact] = (
+            {} if flow is None else services.book.prepare(Compiled(flow=flow, secrets=secrets))
+        )
         serving = Serving(
             log,
             registry,
@@ -178,12 +197,34 @@ def serve(
             warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
         tell(f"serving at {server.url} until Ctrl-C")
         if flow is not None and own is not None:
-            run_id = create_run(log, flow, at=clock.now(), max_workers=max_workers)
+            run_id = _recorded(log, Compiled(flow=flow, secrets=secrets), objects, services.book, max_workers)
             own.run_id = run_id
             serving.adopt(run_id)
             tell(f"run {run_id} of {visible(flow.name)} started")
         serving.go_on()
         raise SignalError(serving.run())
+
+
+def _recorded(
+    log: "EventLog",
+    compiled: "Compiled",
+    objects: "Mapping[str, Artifact]",
+    book: "StoreBook",
+    max_workers: int | None,
+) -> "RunId":
+    """Record the run of the files, with the *objects* that are there already, and return its id."""
+    from flowcore.model import Dialect
+    from flowcore.service import create_run
+    from flowcore_adapters.clock import SystemClock
+    from flowcore_adapters.node_runs import deliver
+
+    clock, flow = SystemClock(), compiled.flow
+    # What a node's program writes is what is known of it.
+    traced = flow.dialect is Dialect.NODES
+    run_id = create_run(log, flow, at=clock.now(), max_workers=max_workers, trace=traced)
+    book.keep(run_id, compiled.secrets)
+    deliver(log, run_id, objects, clock)
+    return run_id
 
 
 def _token(token: str | None, path: str | None) -> str | None:

@@ -160,3 +160,40 @@ def test_without_its_static_object_nothing_is_run(command: Command) -> None:
     assert (ended.code, ended.out) == (2, "")
     assert "logo.txt" in ended.err
     assert command("runs", "--json").out.strip() in {"", "[]"}
+
+
+def making() -> str:
+    """Return a flow whose only node leaves a file, with its definition."""
+    node = {"ID": "make", "Uses": "lab/make", "Outputs": [{"Name": "out", "Edge": "made"}]}
+    definition = {
+        "Publisher": "lab",
+        "Name": "make",
+        "Image": "lab/make",
+        "Outputs": [{"Name": "out", "Required": True}],
+        "Command": {"Exec": "touch ${out}"},
+    }
+    return json.dumps({"Flow": {"Nodes": [node]}, "NodeDefs": [definition]})
+
+
+def files_below(place: Path) -> list[str]:
+    return sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
+
+
+def test_without_a_log_artifacts_are_kept_nowhere(command: Command, tmp_path: Path) -> None:
+    """docs/cli.md: "the run is forgotten when the command ends, and so are its artifacts"."""
+    command.write("make.json", making())
+    passing = tmp_path / "passing"
+    passing.mkdir()
+    before = files_below(tmp_path)
+    ended = command("run", "make.json", "--no-db", "--node-runtime", "process", env={"TMPDIR": str(passing)})
+    assert (ended.code, "of make succeeded in" in ended.err) == (0, True), ended.err
+    assert files_below(tmp_path) == before
+    assert list(passing.iterdir()) == []
+
+
+def test_without_a_log_artifacts_are_kept_where_somebody_says(command: Command) -> None:
+    command.write("make.json", making())
+    ended = command("run", "make.json", "--no-db", "--node-runtime", "process", "--store-dir", "stores")
+    assert ended.code == 0, ended.err
+    (kept,) = (command.home / "stores" / "default").glob("run_*/made*")
+    assert kept.read_bytes() == b""

@@ -240,6 +240,47 @@ def test_serve_without_a_log(command: Command, start: Start) -> None:
     assert not (command.home / "state").exists()
 
 
+def test_serve_runs_a_flow_of_nodes(command: Command, start: Start, tmp_path: Path) -> None:
+    """With its definitions in files of their own and an object that must be there; nothing is left without a log."""
+    copying = {
+        "Publisher": "lab",
+        "Name": "copy",
+        "Image": "lab/copy",
+        "Inputs": [{"Name": "src", "Required": True}],
+        "Outputs": [{"Name": "dst", "Required": True}],
+        "Command": {"Exec": "cp ${src} ${dst}"},
+    }
+    copy = {
+        "ID": "copy",
+        "Uses": "lab/copy",
+        "Inputs": [{"Name": "src", "Edge": "raw"}],
+        "Outputs": [{"Name": "dst", "Edge": "done"}],
+    }
+    static = {"Edge": "raw", "Store": "default", "Source": "static", "Key": "logo.txt"}
+    flow = {"DefaultDataWell": {"Store": "default"}, "DataWells": [static], "Nodes": [copy]}
+    command.write("flow.json", json.dumps(flow))
+    command.write("defs.json", json.dumps(copying))
+    given = ("serve", "flow.json", "--defs", "defs.json", "--port", "0", "--no-db", "--node-runtime", "process")
+    absent = command(*given)
+    assert (absent.code, "logo.txt" in absent.err, "http" in absent.err) == (2, True, False), absent.err
+    store = tmp_path / "stores" / "default"
+    store.mkdir(parents=True, mode=0o700)
+    (store / "logo.txt").write_text("a logo\n", "utf-8")
+    served = start(*given, "--store-dir", "stores")
+    assert served.wait_until(ended)["completed_steps"] == 1
+    (kept,) = store.glob("run_*/done*")
+    assert kept.read_text("utf-8") == "a logo\n"
+    assert not (tmp_path / "state").exists()
+
+
+def test_definitions_without_a_flow_are_refused(command: Command) -> None:
+    answer = command("serve", "--defs", "defs", "--port", "0")
+    assert (answer.code, answer.err.splitlines()[-1]) == (
+        2,
+        "Error: `--defs` goes with FILE: requests bring definitions of their own",
+    )
+
+
 def test_a_refused_flow_never_starts_a_server(command: Command) -> None:
     for arguments in (["serve", "--port", "0"], ["run", "--status-port", "0"]):
         answer = command(*arguments, command.write("flow.yaml", "flow: [{name: a, source: valu}]"))
