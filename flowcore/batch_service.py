@@ -24,7 +24,7 @@ from flowcore.errors import (
     VersionConflictError,
 )
 from flowcore.ids import BatchId, RunId, item_run, parse_batch_id, parse_item_id, parse_run_id
-from flowcore.model import Flow
+from flowcore.model import Dialect, Flow
 from flowcore.ports import Append, AppendBatch, EventLog
 from flowcore.run.commands import CreateRun, StopRun
 from flowcore.run.decide import decide as decide_run
@@ -282,7 +282,10 @@ def failure(run: RunState) -> str:
     """Return why a run failed, for people: the failure that halted it, else the first one that counts."""
     failed = [each for each in run.steps if each.status == "failed"]
     cause = next((each for each in failed if each.id == run.halted_by), None) or next(iter(failed), None)
-    return "" if cause is None else f"{cause.id}: {cause.error}"
+    if cause is None:
+        return ""
+    # What nodes of workflows say stands alone, as in the status of a single run (contract executions, section 2).
+    return cause.error or "" if run.flow.dialect is Dialect.WORKFLOW else f"{cause.id}: {cause.error}"
 
 
 class BatchSession:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from flowcore.ids import InstanceId, StepName, item_id
-from flowcore.model import OnError
+from flowcore.model import Dialect, Flow, OnError
+from flowcore.node_ids import node_id
 from flowcore.values import Json
 
 from .events import BodyFailed, BodySucceeded, FanOutFailed, FanOutStarted, FanOutSucceeded, SkipCause, StepSkipped
@@ -12,6 +13,13 @@ from .policy import passes_skip, policy, stops_run, tolerated, word
 from .readiness import count_idle, make_ready, meet, pause_after, tidy
 from .scopes import break_fan_out, give_up
 from .state import Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
+
+
+def called(flow: Flow, name: str) -> str:
+    """Return what people know the step, or the instance, *name* as: in a workflow, the node that it is a part of."""
+    if flow.dialect is not Dialect.WORKFLOW:
+        return f"step '{name}'"
+    return f"node '{node_id(name) or name}'"
 
 
 def take_success(state: RunState, instance: InstanceState, outputs: Mapping[str, Json]) -> None:
@@ -42,7 +50,7 @@ def take_failure(state: RunState, instance: InstanceState, error: str | None) ->
     waiting = [state.specs[number] for number in state.dependents[instance.index]]
     if not tolerated(flow, step, waiting):
         scope.failed = True
-        scope.error = scope.error or f"step '{step.name}' failed: {error}"
+        scope.error = scope.error or f"{called(flow, step.name)} failed: {error}"
     if stops_run(flow, step, waiting):
         halt(state, scope, step.name)
     for number, dependent in zip(state.dependents[instance.index], waiting, strict=True):
@@ -50,17 +58,18 @@ def take_failure(state: RunState, instance: InstanceState, error: str | None) ->
             case OnError.CONTINUE:
                 meet(state, state.steps[number])
             case _:
-                doom(state, number, f"step '{step.name}' failed")
+                doom(state, number, f"{called(flow, step.name)} failed")
 
 
 def halt(state: RunState, scope: Scope, name: str) -> None:
     """Let nothing new start in *scope* because step *name* failed; the first one is named."""
     scope.halted_by = scope.halted_by or name
     if scope.given_up is None:
+        failed = called(state.flow, scope.halted_by)
         if scope.owner is None:
-            why = GivenUp(SkipCause.RUN_FAILED, f"the run stopped because step '{scope.halted_by}' failed")
+            why = GivenUp(SkipCause.RUN_FAILED, f"the run stopped because {failed} failed")
         else:
-            why = GivenUp(SkipCause.UPSTREAM, f"its body stopped because step '{scope.halted_by}' failed")
+            why = GivenUp(SkipCause.UPSTREAM, f"its body stopped because {failed} failed")
         give_up(state, scope, why)
 
 
@@ -104,7 +113,7 @@ def take_skip(state: RunState, event: StepSkipped) -> None:
         if passes_skip(event.cause, state.specs[number]):
             meet(state, state.steps[number])
         else:
-            doom(state, number, f"step '{instance.id}' was skipped")
+            doom(state, number, f"{called(state.flow, instance.id)} was skipped")
 
 
 def take_stop(state: RunState, instance: InstanceState) -> None:
@@ -156,7 +165,8 @@ def close_item(state: RunState, instance: InstanceState) -> None:
     fan_out = state.fan_outs[instance.index]
     fan_out.open -= 1
     if instance.status is StepStatus.FAILED:
-        fan_out.first_error = fan_out.first_error or f"item {instance.item}: {instance.error}"
+        noun = "item" if state.step_of(instance).loop is None else "iteration"
+        fan_out.first_error = fan_out.first_error or f"{noun} {instance.item}: {instance.error}"
         if not fan_out.broken and policy(state.flow, state.step_of(instance)) is OnError.FAIL:
             break_fan_out(state, instance.index, fan_out)
     if not fan_out.open:

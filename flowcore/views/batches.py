@@ -58,6 +58,19 @@ class ItemDocument(TypedDict):
     error: NotRequired[str]
 
 
+class _Place(TypedDict):
+    """What stands in the middle of a batch, and is there when it was made from a folder."""
+
+    folderPath: NotRequired[str]
+
+
+class _Over(TypedDict):
+    """What a line of the history ends with, once its batch is over."""
+
+    endTime: NotRequired[int]
+    duration: NotRequired[int]
+
+
 class BatchHead(TypedDict):
     """A batch without its items; times in milliseconds since the epoch."""
 
@@ -173,30 +186,31 @@ class BatchView:
     def summary(self) -> BatchSummary:
         """Return the line of the history."""
         state = self._state
-        document: BatchSummary = {
+        over: _Over = {}
+        if state.ended_at is not None:
+            started_at, ended_at = milliseconds(state.created_at), milliseconds(state.ended_at)
+            # Whoever puts a clock back makes no batch end before it began (invariant I14).
+            over = {"endTime": ended_at, "duration": max(0, ended_at - started_at)}
+        return {
             "batchId": batch_id_text(state.batch_id),
             "status": BATCH_WORDS[state.status],
             "sourceType": self._source,
+            **self._place(),
             "totalWorkflows": len(state.items),
             "completed": state.counts[ItemStatus.SUCCEEDED],
             "failed": state.counts[ItemStatus.FAILED],
             "startTime": milliseconds(state.created_at),
+            **over,
         }
-        if self._folder is not None:
-            document["folderPath"] = self._folder
-        if state.ended_at is not None:
-            document["endTime"] = milliseconds(state.ended_at)
-            # Whoever puts a clock back makes no batch end before it began (invariant I14).
-            document["duration"] = max(0, document["endTime"] - document["startTime"])
-        return document
 
     def head(self) -> BatchHead:
         """Return the batch without its items."""
         state = self._state
-        document: BatchHead = {
+        return {
             "batchId": batch_id_text(state.batch_id),
             "status": BATCH_WORDS[state.status],
             "sourceType": self._source,
+            **self._place(),
             "totalWorkflows": len(state.items),
             "completed": state.counts[ItemStatus.SUCCEEDED],
             "running": state.counts[ItemStatus.RUNNING],
@@ -205,9 +219,9 @@ class BatchView:
             "startTime": milliseconds(state.created_at),
             "endTime": None if state.ended_at is None else milliseconds(state.ended_at),
         }
-        if self._folder is not None:
-            document["folderPath"] = self._folder
-        return document
+
+    def _place(self) -> _Place:
+        return {} if self._folder is None else {"folderPath": self._folder}
 
     def item(self, number: int, node: str | None = None) -> ItemDocument:
         """Return item *number* (counted from 1); *node* is where it is while it runs."""

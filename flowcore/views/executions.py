@@ -74,6 +74,13 @@ PAUSE_REASONS: Final[Mapping[PauseCause, PauseReason]] = MappingProxyType(
 """The family's word for every cause of a pause at a node."""
 
 
+class _Place(TypedDict):
+    """What stands in the middle of the answer, and may be left out."""
+
+    currentNodeId: NotRequired[str]
+    error: NotRequired[str]
+
+
 class ExecutionDocument(TypedDict):
     """The answer of `GET /api/workflows/execution/{executionId}`."""
 
@@ -328,20 +335,21 @@ class ExecutionView:
 
     def render(self) -> ExecutionDocument:
         """Return the status as the document describes it."""
-        document: ExecutionDocument = {
+        current, error = self.current, self.error
+        node, reason = self.pause or (None, None)
+        place: _Place = {}
+        if current is not None:
+            place["currentNodeId"] = current
+        if error is not None:
+            place["error"] = error
+        # The members stand in the document's order, those that may be left out too.
+        return {
             "executionId": self.execution_id,
             "status": self.word,
-            "pausedNodeId": None,
-            "pauseReason": None,
+            **place,
+            "pausedNodeId": node,
+            "pauseReason": reason,
         }
-        current, error, pause = self.current, self.error, self.pause
-        if current is not None:
-            document["currentNodeId"] = current
-        if error is not None:
-            document["error"] = error
-        if pause is not None:
-            document["pausedNodeId"], document["pauseReason"] = pause
-        return document
 
     def active(self) -> ActiveDocument:
         """Return the run as an entry of the list of active ones."""

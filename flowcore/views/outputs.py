@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 
 from flowcore.ids import InstanceId, item_id
+from flowcore.model import Dialect
+from flowcore.node_ids import helps
 from flowcore.ports import Recorded
 from flowcore.run.events import (
     AttemptSucceeded,
@@ -28,6 +30,7 @@ class OutputsView:
         self.version = 0
         self.position = 0
         self._outputs: dict[str, dict[str, Json]] = {}
+        self._helping = False
         self._names: dict[str, tuple[str, ...]] = {}
         self._items: dict[InstanceId, Mapping[str, Json]] = {}
         self._sizes: dict[str, int] = {}
@@ -40,14 +43,19 @@ class OutputsView:
         self.position = recorded.position
         match recorded.event:
             case RunCreated(flow=flow):
+                # What looks at the condition of a loop is a part of that node, and leaves nothing that is its own.
+                self._helping = flow.dialect is Dialect.WORKFLOW
                 self._names = {step.name: tuple(output.name for output in step.outputs) for step in flow.steps}
             case AttemptSucceeded(instance=instance, outputs=outputs):
+                if self._helping and helps(instance):
+                    return
                 if instance in self._names:
                     self._keep(instance, {name: mask(value) for name, value in outputs.items()})
                 else:
                     self._items[instance] = outputs
             case StepImported(step=step, outputs=outputs):
-                self._keep(step, {name: mask(value) for name, value in outputs.items()})
+                if not (self._helping and helps(step)):
+                    self._keep(step, {name: mask(value) for name, value in outputs.items()})
             case FanOutStarted(step=step, items=items):
                 self._sizes[step] = len(items)
             case FanOutSucceeded(step=step):

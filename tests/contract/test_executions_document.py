@@ -1,5 +1,6 @@
 """Every `curl` line of documents/executions-api.md that is about executions, answered as it is printed there."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from typing import Any, Final
@@ -36,6 +37,15 @@ def log() -> Iterator[SharedMemoryEventLog]:
     opened = SharedMemoryEventLog()
     yield opened
     opened.close()
+
+
+def text(document: object) -> str:
+    """Return *document* as text, so that the order of its members counts."""
+    return json.dumps(document)
+
+
+def told(log: SharedMemoryEventLog, line: str) -> str:
+    return text(curl(log, line))
 
 
 def curl(log: SharedMemoryEventLog, line: str) -> Any:  # noqa: ANN401 - a document
@@ -89,7 +99,7 @@ def paused(log: SharedMemoryEventLog) -> Driven:
 )
 def test_get_execution_status(log: SharedMemoryEventLog, line: str) -> None:
     running(log)
-    assert curl(log, line) == STATUS
+    assert told(log, line) == text(STATUS)
 
 
 def test_list_active_executions(log: SharedMemoryEventLog) -> None:
@@ -97,14 +107,16 @@ def test_list_active_executions(log: SharedMemoryEventLog) -> None:
         run = Driven(log, step(name), at=AT)
         run.start()
         run.begin(name)
-    assert curl(log, "curl http://localhost:3003/api/workflows/executions/active") == {
-        "totalActive": 3,
-        "executions": [
-            {"executionId": "exec-1709856234567", "status": "running", "currentNodeId": "navigate-1"},
-            {"executionId": "exec-1709856234568", "status": "running", "currentNodeId": "click-2"},
-            {"executionId": "exec-1709856234569", "status": "running", "currentNodeId": "type-1"},
-        ],
-    }
+    assert told(log, "curl http://localhost:3003/api/workflows/executions/active") == text(
+        {
+            "totalActive": 3,
+            "executions": [
+                {"executionId": "exec-1709856234567", "status": "running", "currentNodeId": "navigate-1"},
+                {"executionId": "exec-1709856234568", "status": "running", "currentNodeId": "click-2"},
+                {"executionId": "exec-1709856234569", "status": "running", "currentNodeId": "type-1"},
+            ],
+        }
+    )
 
 
 def test_stop_execution(log: SharedMemoryEventLog) -> None:
@@ -114,13 +126,15 @@ def test_stop_execution(log: SharedMemoryEventLog) -> None:
       -d '{{
         "executionId": "exec-1709856234567"
       }}'"""
-    assert curl(log, line) == {
-        "success": True,
-        "message": "Execution stopped",
-        "executionId": "exec-1709856234567",
-        "wasRunning": True,
-        "wasQueued": False,
-    }
+    assert told(log, line) == text(
+        {
+            "success": True,
+            "message": "Execution stopped",
+            "executionId": "exec-1709856234567",
+            "wasRunning": True,
+            "wasQueued": False,
+        }
+    )
 
 
 def test_stop_all_executions(log: SharedMemoryEventLog) -> None:
@@ -128,15 +142,17 @@ def test_stop_all_executions(log: SharedMemoryEventLog) -> None:
     for _ in range(2):
         items = [NewItem(name=f"workflow{number}.json", flow=flow_of(step("a"))) for number in range(1, 4)]
         batches.append(create_batch(log, NewBatch(source=BatchSource.WORKFLOWS, items=items, workers=4), at=AT))
-    assert curl(log, "curl -X POST http://localhost:3003/api/workflows/execution/stop-all") == {
-        "success": True,
-        "message": "All executions stopped",
-        "totalBatches": 2,
-        "totalStopped": 6,
-        "runningStopped": 0,
-        "queuedCancelled": 6,
-        "batches": [f"batch-{batch}" for batch in batches],
-    }
+    assert told(log, "curl -X POST http://localhost:3003/api/workflows/execution/stop-all") == text(
+        {
+            "success": True,
+            "message": "All executions stopped",
+            "totalBatches": 2,
+            "totalStopped": 6,
+            "runningStopped": 0,
+            "queuedCancelled": 6,
+            "batches": [f"batch-{batch}" for batch in batches],
+        }
+    )
 
 
 def test_continue_execution(log: SharedMemoryEventLog) -> None:
@@ -146,7 +162,7 @@ def test_continue_execution(log: SharedMemoryEventLog) -> None:
       -d '{{
         "executionId": "exec-1709856234567"
       }}'"""
-    assert curl(log, line) == {"success": True, "message": "Execution continued"}
+    assert told(log, line) == text({"success": True, "message": "Execution continued"})
 
 
 def test_toggle_trace_logs(log: SharedMemoryEventLog) -> None:
@@ -157,7 +173,7 @@ def test_toggle_trace_logs(log: SharedMemoryEventLog) -> None:
         "enabled": true,
         "executionId": "exec-1709856234567"
       }}'"""
-    assert curl(log, line) == {"success": True, "message": "Trace logs enabled"}
+    assert told(log, line) == text({"success": True, "message": "Trace logs enabled"})
 
 
 def test_pause_control(log: SharedMemoryEventLog) -> None:
@@ -168,4 +184,4 @@ def test_pause_control(log: SharedMemoryEventLog) -> None:
         "action": "continue",
         "executionId": "exec-1709856234567"
       }}'"""
-    assert curl(log, line) == {"success": True, "message": "Execution continued"}
+    assert told(log, line) == text({"success": True, "message": "Execution continued"})

@@ -622,8 +622,8 @@ class TestLoop:
         [
             ({"arrayVariable": "items"}, {"items": []}, None),
             ({"arrayVariable": "api.items"}, {"api": {"items": [1]}}, None),
-            ({"arrayVariable": "items"}, {"items": "text"}, "Variable items is not an array"),
-            ({"arrayVariable": "items"}, {}, "Variable items is not an array"),
+            ({"arrayVariable": "items"}, {"items": "text"}, "Variable items is not an array but text: text"),
+            ({"arrayVariable": "items"}, {}, "Variable items is not an array: there is none, or it is null"),
         ],
     )
     def test_a_loop_without_children(self, node: dict[str, Json], data: dict[str, Json], message: str | None) -> None:

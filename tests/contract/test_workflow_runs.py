@@ -302,7 +302,7 @@ class TestLoops:
     def test_for_each_over_what_is_no_list(self, run: Run) -> None:
         ended = run([start(), self.loop(), node("a")], edges("start loop a"))
         assert ended.status is RunStatus.FAILED
-        assert "no list" in str(ended.error("loop"))
+        assert ended.error("loop") == "Variable data.items is not an array: there is none, or it is null"
         silent = run([start(), self.loop(failSilently=True), node("a"), node("b")], edges("start loop a", "start b"))
         assert (silent.status, silent.trail) == (RunStatus.SUCCEEDED, ["start", "b"])
 
@@ -337,7 +337,15 @@ class TestLoops:
         ended = run(nodes, edges("start x loop a"))
         assert ended.status is RunStatus.FAILED
         assert sum(name.endswith("/a") for name in ended.trail) == 3
-        assert "3" in str(ended.error("loop"))
+        assert ended.error("loop") == "it would go on after 3 iterations, the most that are allowed"
+
+    def test_what_is_said_of_a_loop_names_its_node_and_no_step_of_ours(self, run: Run) -> None:
+        condition: Json = {"type": "variable", "variableName": "x", "comparisonValue": "x"}
+        loop = node("loop", "loop", mode="doWhile", condition=condition, updateStep="throw Error('no');")
+        nodes = [start(), node("x", value="x", variableName="x"), loop, node("a/b")]
+        ended = run(nodes, edges("start x loop a/b"))
+        assert ended.status is RunStatus.FAILED
+        assert ended.error("loop") == "iteration 0: node 'loop' failed: JavaScript execution error: no"
 
     def test_a_failure_in_a_loop_fails_it_unless_it_is_silent(self, run: Run) -> None:
         ended = run([start(), self.items(1, 2), self.loop(), node("a", "openBrowser")], edges("start items loop a"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import attrs
 import pytest
 from typing_extensions import override
 
@@ -33,7 +34,7 @@ from flowcore.errors import (
 from flowcore.ids import BatchId, InstanceId, RunId, item_run
 from flowcore.invariants import batch_violations
 from flowcore.memory_log import MemoryEventLog
-from flowcore.model import Flow
+from flowcore.model import Dialect, Flow
 from flowcore.ports import AnyAppend, Append, AppendBatch, Owner, RecordedBatch
 from flowcore.run.commands import ReportFailure, ReportSuccess, Settle, StartAttempt, StartRun, StopRun
 from flowcore.run.events import AttemptSucceeded, RunCreated, RunStarted, RunStopped
@@ -448,6 +449,13 @@ class TestFailure:
 
     def test_nothing_failed(self) -> None:
         assert failure(RunState()) == ""
+
+    def test_a_node_of_a_workflow_says_it_itself(self) -> None:
+        state = fold([*begun(step("a")), started("a"), failed("a")])
+        state.flow = attrs.evolve(state.flow, dialect=Dialect.WORKFLOW)
+        assert failure(state) == "no"
+
+    def test_nothing_failed_in_what_was_stopped(self) -> None:
         assert failure(fold([*begun(step("a")), RunStopped(at=T1)])) == ""
 
 

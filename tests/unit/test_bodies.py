@@ -29,6 +29,7 @@ from flowcore.run.events import (
 )
 from flowcore.run.evolve import fold
 from flowcore.run.machine import StepStatus
+from flowcore.run.settlement import called
 from flowcore.run.sight import Place, outputs_left, outputs_seen, place_of, shared
 from flowcore.run.takeover import MAX_LOST
 from flowcore.testing import given
@@ -255,7 +256,9 @@ class TestLoop:
 
     def test_the_failure_of_an_iteration_fails_it(self) -> None:
         run = (*LOOP, iterated("l", 0), started("l/0/a"), failed("l/0/a"), unwell("l/0", "step 'a' failed: no"))
-        given(*run).when(SETTLE).then(FanOutFailed(step=step("l").name, error="item 0: step 'a' failed: no", at=T2))
+        given(*run).when(SETTLE).then(
+            FanOutFailed(step=step("l").name, error="iteration 0: step 'a' failed: no", at=T2)
+        )
 
     @pytest.mark.parametrize(
         "report", [again("nobody", 0), again("z", 0), again("l", 1)], ids=["unknown", "no loop", "another iteration"]
@@ -386,6 +389,18 @@ class TestWorkflows:
         first = self.begun(step("a", outputs=("data", "variables")))[0]
         run = (first, imported("a", {"data": {"k": 1}, "variables": {"n": 2}}))
         assert shared(fold(run)) == {"data": {"k": 1}, "variables": {"n": 2}}
+
+    def test_what_is_said_names_nodes_and_no_steps_that_help_them(self) -> None:
+        run = self.begun(body("l", step("a"), step("l%.next", "a"), loop=Loop(condition="x")), step("b", "l"))
+        run = (*run, iterated("l", 0), started("l/0/a"), succeeded("l/0/a"), started("l/0/l%.next"))
+        run = (*run, failed("l/0/l%.next"))
+        given(*run).when(SETTLE).then(unwell("l/0", "node 'l' failed: no"))
+        run = (*run, unwell("l/0", "node 'l' failed: no"))
+        error = "iteration 0: node 'l' failed: no"
+        given(*run).when(SETTLE).then(FanOutFailed(step=step("l").name, error=error, at=T2))
+        run = (*run, FanOutFailed(step=step("l").name, error=error, at=T2))
+        assert called(fold(run).flow, "a%2Fb") == "node 'a/b'"
+        assert called(fold(run).flow, "%.fault") == "node '%.fault'"
 
     def test_items_and_iterations_are_variables(self) -> None:
         run = (*self.begun(body("g", step("a"), for_each="x")), fanned("g", "p", "q"), entered("g/1"))

@@ -100,6 +100,11 @@ class TestStatus:
             "pauseReason": None,
         }
 
+    def test_the_members_stand_in_the_order_of_the_document(self) -> None:
+        error = {"executionId": "exec-1", "status": "error", "currentNodeId": "a", "error": "no"}
+        expected = {**error, "pausedNodeId": None, "pauseReason": None}
+        assert json.dumps(shown(*begun(A), started("a"), failed("a"), RunFailed(at=T1))) == json.dumps(expected)
+
     def test_a_run_in_the_queue_is_idle(self) -> None:
         assert shown(created(A)) == status("idle")
 

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping
 
+import attrs
 import pytest
 
-from flowcore.model import Loop
+from flowcore.model import Dialect, Loop
 from flowcore.ports import Recorded
-from flowcore.run.events import Event, RunStopRequested, RunSucceeded
+from flowcore.run.events import Event, RunStarted, RunStopRequested, RunSucceeded
 from flowcore.secrets import reference
 from flowcore.values import Json
 from flowcore.views.outputs import OutputsView
 from tests.builders import (
+    T0,
     T1,
     T2,
     begun,
@@ -189,3 +191,14 @@ class TestBodies:
         assert outputs(*run, joined("a")) == {"a": {}}
         run = (*begun(body("a", step("b"), loop=Loop(condition="x"))), iterated("a", 0), left("a/0"))
         assert outputs(*run, joined("a")) == {"a": {}}
+
+
+def test_steps_that_help_a_node_of_a_workflow_leave_nothing_of_their_own() -> None:
+    """What a loop's condition was looked at for is no output of a node."""
+    steps = (step("l%.check", outputs=("again",)), step("l", "l%.check", outputs=("data",)))
+    first = created(*steps)
+    run = (attrs.evolve(first, flow=attrs.evolve(first.flow, dialect=Dialect.WORKFLOW)), RunStarted(at=T0))
+    done = (started("l%.check"), succeeded("l%.check", {"again": True}), started("l"), succeeded("l", {"data": 1}))
+    assert outputs(*run, *done) == {"l": {"data": 1}}
+    assert outputs(*run, imported("l%.check", {"again": True}), imported("l", {"data": 2})) == {"l": {"data": 2}}
+    assert set(outputs(*begun(*steps), *done)) == {"l%.check", "l"}

@@ -12,7 +12,7 @@ from flowcore.documents.flow_files import FlowFile
 from flowcore.documents.workflows import compilation, compile_strictly, compile_workflow
 from flowcore.documents.workflows.compilation import MOST_STEPS
 from flowcore.documents.workflows.files import compile_workflow_file
-from flowcore.documents.workflows.loops import expression
+from flowcore.documents.workflows.loops import expression, not_a_list, variable_of
 from flowcore.errors import FlowDocumentError
 from flowcore.model import NO_RETRY, Dialect, Flow, Loop, OnError, Source, Step
 from flowcore.values import Json
@@ -272,6 +272,20 @@ class TestLoops:
         flow = made(nodes, [*edges("start l a"), edge("v", "l", "arrayVariable-input")])
         assert one(flow, "l").for_each == '{{ variables."v" }}'
         assert expression("data", ("0", "0")) == '{{ data."0"[0] }}'
+        assert variable_of(expression("data", ("users", "0", "my list"))) == "data.users[0].my list"
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (None, "Variable data.x is not an array: there is none, or it is null"),
+            ({"a": 1}, "Variable data.x is not an array but an object"),
+            ("abc", "Variable data.x is not an array but text: abc"),
+            (True, "Variable data.x is not an array but a boolean: true"),
+            (5, "Variable data.x is not an array but a number: 5"),
+        ],
+    )
+    def test_what_is_no_list_is_named_with_what_is_there(self, value: Json, message: str) -> None:
+        assert not_a_list("data.x", value) == message
 
     def test_a_loop_without_children_only_looks_at_its_list(self) -> None:
         step = one(made([start(), node("l", "loop", mode="forEach", arrayVariable="x")], edges("start l")), "l")

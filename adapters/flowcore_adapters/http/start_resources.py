@@ -110,19 +110,17 @@ class ExecuteResource:
                 labels=wanted.labels,
             )
         )
-        answer: dict[str, Json] = {
+        response.media = {
             "batchId": batch_id_text(batch_id),
             "executionMode": "parallel",
             "sourceType": str(source),
+            **({} if folder is None else {"folderPath": folder}),
             "totalWorkflows": len(found),
             "validWorkflows": len(good),
             "invalidWorkflows": len(invalid),
             "validationErrors": invalid,
             "executions": [_execution(batch_id, number, item.name, item.path) for number, item in enumerate(good, 1)],
         }
-        if folder is not None:
-            answer["folderPath"] = folder
-        response.media = answer
 
     def _candidates(self, wanted: StartRequest) -> Sequence[Candidate]:
         candidates = Candidates(self._starting.catalog, wanted.overrides)

@@ -3,10 +3,11 @@
 from typing import Final, TypeAlias
 
 from flowcore.cleaning import clean
+from flowcore.documents.workflows.loops import not_a_list, variable_of
 from flowcore.errors import ExpressionError, SourceError
 from flowcore.expressions import compile_template
 from flowcore.ids import InstanceId, StepName
-from flowcore.model import Step
+from flowcore.model import Dialect, Step
 from flowcore.ports import Clock
 from flowcore.run.commands import ReportGuard, ReportGuardFailure, ReportIteration
 from flowcore.run.effects import Iterate, Resolve
@@ -28,18 +29,21 @@ def look(state: RunState, effect: Resolve | Iterate, context: RunContext, clock:
     instance = state.instances[InstanceId(effect.step)]
     step = state.step_of(instance)
     if isinstance(effect, Resolve):
-        return _look_at_guard(instance, step, context, clock)
+        return _look_at_guard(instance, step, context, clock, state.flow.dialect)
     condition = None if step.loop is None else step.loop.condition
     return _look_at_loop(instance, effect.number, condition, context, clock)
 
 
-def _look_at_guard(instance: InstanceState, step: Step, context: RunContext, clock: Clock) -> Guarded:
+def _look_at_guard(instance: InstanceState, step: Step, context: RunContext, clock: Clock, dialect: Dialect) -> Guarded:
     name = StepName(instance.id)
     try:
         met = step.when is None or bool(_value(step.when, instance, context))
         if not met or step.for_each is None:
             return ReportGuard(step=name, met=met, at=clock.now())
-        items = _items(_value(step.for_each, instance, context), context.redactor)
+        value = _value(step.for_each, instance, context)
+        if dialect is Dialect.WORKFLOW:
+            _check_list(value, step.for_each)
+        items = _items(value, context.redactor)
         return ReportGuard(step=name, met=True, items=items, at=clock.now())
     except (ExpressionError, SourceError) as error:
         told = note(str(error), context.redactor)
@@ -61,6 +65,12 @@ def _look_at_loop(
 def _value(expression: Json, instance: InstanceState, context: RunContext) -> Json:
     template = compile_template(expression)
     return template.render(context.guard_roots(instance, steps_used(template)))
+
+
+def _check_list(value: Json, expression: Json) -> None:
+    """Refuse what is no list in the words of workflows, which know variables and no `for_each`."""
+    if not isinstance(value, (list, tuple)):
+        raise ExpressionError(not_a_list(variable_of(str(expression)), value))
 
 
 def _items(value: Json, redactor: Redactor) -> tuple[Json, ...]:

@@ -1,10 +1,12 @@
 """Loops: what their data say, and what that means for the core's loops."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
 
+from flowcore.documents.fields import type_name
 from flowcore.ids import StepName
 from flowcore.model import Loop, Output, OutputType, Source, Step
 from flowcore.values import Json
@@ -17,6 +19,7 @@ from .references import to_text, whole_reference
 LOOP: Final = "loop"
 _ITERATIONS: Final = 1_000
 _MOST_ITERATIONS: Final = 1_000_000
+_MEMBER: Final = re.compile(r'"([^"\\]*)"')
 
 
 @attrs.frozen
@@ -83,6 +86,20 @@ def read_loop(node: Node, inputs: Mapping[str, str]) -> ForEach | DoWhile | str:
     if mode is None:
         return 'Loop mode is required. Must be either "forEach" or "doWhile"'
     return f'Invalid loop mode: {_short(mode)}. Must be either "forEach" or "doWhile"'
+
+
+def not_a_list(variable: str, value: Json) -> str:
+    """Return what to say when a loop is to run over *variable*, and that is *value* and no list."""
+    if value is None:
+        return f"Variable {variable} is not an array: there is none, or it is null"
+    if isinstance(value, Mapping):
+        return f"Variable {variable} is not an array but an object"
+    return f"Variable {variable} is not an array but {type_name(value)}: {_short(value)}"
+
+
+def variable_of(items: str) -> str:
+    """Return the variable that an expression of `ForEach` leads to, as the document writes it: `data.users.list`."""
+    return _MEMBER.sub(r"\1", items.removeprefix("{{").removesuffix("}}").strip())
 
 
 def _short(value: Json) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from flowcore.documents.workflows.loops import not_a_list
 from flowcore.documents.workflows.references import Missing, interpolate, look_up, to_text
 from flowcore.values import Json
 
@@ -79,5 +80,5 @@ def _list(node: NodeCall) -> Patch:
         at = look_up(node.scope.data, name)
         found = None if isinstance(at, Missing) else at
     if not isinstance(found, (list, tuple)):
-        raise unfit(f"Variable {name} is not an array")
+        raise unfit(not_a_list(name, found))
     return Patch()
