@@ -8,6 +8,8 @@ import attrs
 import click
 
 from flowcore_cli.exits import CommandError
+from flowcore_cli.output import tell
+from flowcore_cli.runtime import StorePlaces, open_book, store_options
 from flowcore_cli.selection import recorded_log
 from flowcore_cli.storage import db_option
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from flowcore.ids import BatchId, RunId, StreamId
     from flowcore.ports import EventLog
+    from flowcore_adapters.artifacts.book import StoreBook
+    from flowcore_adapters.artifacts.remains import Remains
 
 _AGE: Final = re.compile(r"(\d+)([smhdw])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -34,47 +38,107 @@ _STATES: Final = ("succeeded", "failed", "stopped")
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@store_options
 @db_option
 def purge(
-    *, older_than: str | None, keep: int | None, states: tuple[str, ...], dry_run: bool, yes: bool, db: str | None
+    *,
+    older_than: str | None,
+    keep: int | None,
+    states: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    store_dir: str | None,
+    mount_root: tuple[str, ...],
+    stores: str | None,
+    db: str | None,
 ) -> None:
-    """Delete runs that have ended, by age, count and state.
+    """Delete runs that have ended, by age, count and state, and their artifacts on this machine.
 
     A run that has not ended is never touched, and no id is used again. Forks and retries of a deleted run stay as they
-    are. A batch goes as a whole, with the runs of its items, and counts as one.
+    are. A batch goes as a whole, with the runs of its items, and counts as one. An artifact that another run refers to
+    stays. Of the runs that stay, artifacts go whose lifetime is over.
     """
-    from flowcore_cli.render import counted
+    from flowcore_adapters.artifacts.remains import remains_of
 
     if older_than is None and keep is None and not states:
         raise click.UsageError("say which runs: `--older-than`, `--keep` or `--state`")
     age_s = None if older_than is None else _seconds(older_than)
     with recorded_log(db) as log:
+        book = open_book(log, StorePlaces(store_dir, mount_root, stores), db)
         found = _meant(log, age_s, states or _STATES)[keep or 0 :]
         if not found:
-            click.echo("nothing to delete", err=True)
+            if not _sweep(log, book, dry_run=dry_run):
+                click.echo("nothing to delete", err=True)
             return
         streams = [stream for each in found for stream in each.streams]
-        runs = sum(len(each.streams) - each.is_batch for each in found)
-        batches = sum(each.is_batch for each in found)
-        what = counted(runs, "run") + (f" and {batches:,} batch{'es' if batches != 1 else ''}" if batches else "")
+        remains = remains_of(log, book, [run_id for each in found for run_id in each.run_ids])
+        what = _told(found, remains)
         span = f"{found[-1].streams[0]} to {found[0].streams[0]}" if len(found) > 1 else str(found[0].streams[0])
         if dry_run:
             click.echo(f"would delete {what}: {span}", err=True)
+            _tell_rest(remains)
+            _sweep(log, book, dry_run=True)
             return
         if not yes:
             if not sys.stdin.isatty():
                 raise CommandError(f"{what} would be deleted", hint="`--yes` deletes without asking")
             click.confirm(f"delete {what} ({span})?", abort=True, err=True)
+        # First the runs: what refuses that, because somebody has taken one up again, must find its objects there.
         _delete(log, streams)
-    click.echo(f"deleted {what}: {span}", err=True)
+        remains.delete()
+        click.echo(f"deleted {what}: {span}", err=True)
+        _tell_rest(remains)
+        _sweep(log, book, dry_run=False)
 
 
 @attrs.frozen
 class _Meant:
     """A run, or a batch with its runs."""
 
-    streams: "tuple[StreamId, ...]"
-    is_batch: bool = False
+    run_ids: "tuple[RunId, ...]"
+    batch_id: "BatchId | None" = None
+
+    @property
+    def streams(self) -> "tuple[StreamId, ...]":
+        """What is deleted; the batch first."""
+        return self.run_ids if self.batch_id is None else (self.batch_id, *self.run_ids)
+
+
+def _told(found: "Sequence[_Meant]", remains: "Remains") -> str:
+    """Return how many runs, batches and objects go, for people."""
+    from flowcore_cli.render import counted
+
+    batches = sum(each.batch_id is not None for each in found)
+    parts = [counted(sum(len(each.run_ids) for each in found), "run")]
+    if batches:
+        parts.append("1 batch" if batches == 1 else f"{batches:,} batches")
+    if remains.objects:
+        parts.append(counted(len(remains.objects), "object"))
+    return " and ".join(parts) if len(parts) <= 2 else f"{', '.join(parts[:-1])} and {parts[-1]}"  # noqa: PLR2004 - both
+
+
+def _tell_rest(remains: "Remains") -> None:
+    """Say which objects of the runs stay."""
+    from flowcore_cli.render import counted
+
+    if remains.unreadable is not None:
+        tell(f"their objects stay: run {remains.unreadable} cannot be read, and may refer to them")
+    if remains.absent:
+        tell(f"{counted(remains.absent, 'object')} not found (`--store-dir` says where they are)")
+    if remains.elsewhere:
+        tell(f"{counted(remains.elsewhere, 'object')} in stores that are not on this machine, or not known here: left")
+
+
+def _sweep(log: "EventLog", book: "StoreBook", *, dry_run: bool) -> int:
+    """Delete, and tell, the objects of all runs whose lifetime is over; return how many there were."""
+    from flowcore_adapters.artifacts.lifetimes import Lifetimes
+    from flowcore_adapters.clock import SystemClock
+    from flowcore_cli.render import counted
+
+    due = Lifetimes(log, SystemClock(), book).sweep(breath_s=0.0, delete=not dry_run)
+    if due:
+        tell(f"{'would delete' if dry_run else 'deleted'} {counted(due, 'object')} whose lifetime is over")
+    return due
 
 
 def _seconds(text: str) -> int:
@@ -130,7 +194,7 @@ def _batch(log: "EventLog", batch_id: "BatchId", states: "Sequence[str]", latest
             return None
     except EventFormatError:
         return None
-    return _Meant((batch_id, *there), is_batch=True)
+    return _Meant(tuple(there), batch_id)
 
 
 def _end(log: "EventLog", run_id: "RunId") -> tuple[str, float] | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flowcore.artifacts import Store
     from flowcore.ids import RunId
     from flowcore.ports import Clock, EventLog
+    from flowcore_adapters.artifacts.book import StoreBook
     from flowcore_adapters.artifacts.services import ArtifactServices
     from flowcore_adapters.registry import Registry
     from flowcore_adapters.runner.budget import Budget
@@ -126,12 +127,11 @@ def open_services(
     from flowcore.errors import StoreError
     from flowcore_adapters.artifacts.services import artifact_services
 
-    directory = log_path(db).parent / "artifacts" if places.directory is None else Path(places.directory)
     try:
         return artifact_services(
             log,
             clock,
-            directory,
+            _store_directory(places, db),
             mount_roots=tuple(map(Path, places.mount_roots)),
             configured=None if places.stores is None else _configured(Path(places.stores)),
             private_endpoints=private_endpoints,
@@ -140,6 +140,23 @@ def open_services(
         raise CommandError(
             f"the artifacts cannot be used: {error}", hint="`--store-dir` names another place"
         ) from error
+
+
+def open_book(log: "EventLog", places: StorePlaces, db: str | None) -> "StoreBook":
+    """Return the stores of the runs in *log*, for who only looks after what is in them.
+
+    Raises:
+        CommandError: The file of stores cannot be used.
+    """
+    from flowcore_adapters.artifacts.book import StoreBook
+    from flowcore_adapters.artifacts.factory import StoreSettings
+
+    settings = StoreSettings(directory=_store_directory(places, db), mount_roots=tuple(map(Path, places.mount_roots)))
+    return StoreBook(log, settings, None if places.stores is None else _configured(Path(places.stores)))
+
+
+def _store_directory(places: StorePlaces, db: str | None) -> Path:
+    return log_path(db).parent / "artifacts" if places.directory is None else Path(places.directory)
 
 
 def _configured(path: Path) -> "Mapping[str, Store]":

@@ -1,7 +1,9 @@
 """Objects are deleted when their lifetime is over (contract flow-runs, section 7: "{Seconds|Days}; {} = keep")."""
 
+import atexit
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from flowcore.values import Instant
 from flowcore_adapters.artifacts import lifetimes
 from flowcore_adapters.artifacts.lifetimes import Lifetimes
 from flowcore_adapters.clock import SystemClock
+from flowcore_adapters.http import wsgi
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
+from flowcore_adapters.logs.sqlite import SqliteEventLog
 from tests.node_flows import TEXT, Station, compiled, definition, functions, leave, node, station
 
 UNIQUE = "made/${EDGE}-${RUN_ID}"
@@ -146,3 +150,44 @@ def test_it_looks_again_and_again_until_the_end(
                 break
             gone.wait(0.01)
         assert left(place, run_id) == []
+
+
+def test_another_server_does_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/nodes.md: "and by the application under another WSGI server that has a `FLOWCORE_STORE_DIR`"."""
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    monkeypatch.setattr(lifetimes, "PAUSE_S", 0.01)
+    for name, value in (("DB", "log.db"), ("STORE_DIR", "stores")):
+        monkeypatch.setenv(f"FLOWCORE_{name}", str(tmp_path / value))
+    with (
+        closing(SqliteEventLog(tmp_path / "log.db")) as log,
+        station(log, tmp_path / "stores", functions(make=make)) as place,
+    ):
+        run_id = place.start(flow({"Edge": "made", "Lifetime": {"Seconds": 0}}))
+        place.finish(run_id)
+        assert left(place, run_id) == ["made"]
+        opened = SqliteEventLog(tmp_path / "log.db")
+
+        def reopened(_path: Path) -> SqliteEventLog:
+            return opened
+
+        monkeypatch.setattr(wsgi, "SqliteEventLog", reopened)
+        wsgi.get_app()
+        for _ in range(1000):
+            if not left(place, run_id):
+                break
+            threading.Event().wait(0.01)
+        for close in at_exit:
+            close()
+        opened.close()
+        assert (len(at_exit), left(place, run_id)) == (1, [])
+
+
+def test_objects_that_are_gone_are_not_counted_again(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    with station(log, tmp_path, functions(make=make)) as place:
+        place.finish(place.start(flow({"Edge": "made", "Lifetime": {"Seconds": 0}})))
+        counts = [
+            Lifetimes(log, SystemClock(), place.services.book).sweep(breath_s=0.0, delete=delete)
+            for delete in (False, False, True, True)
+        ]
+        assert counts == [1, 1, 1, 0]

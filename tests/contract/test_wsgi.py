@@ -1,7 +1,8 @@
 """The application that the environment describes (`flowcore_adapters.http.wsgi`), in this process."""
 
+import atexit
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -30,18 +31,22 @@ THREADED = {"wsgi.multithread": True}
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return where the log is: one run is in it."""
     opened: list[SqliteEventLog] = []
+    at_exit: list[Callable[[], None]] = []
 
     def remembered(path: Path) -> SqliteEventLog:
         opened.append(SqliteEventLog(path))
         return opened[-1]
 
     monkeypatch.setattr(wsgi, "SqliteEventLog", remembered)
+    monkeypatch.setattr(atexit, "register", at_exit.append)
     for name in ("TOKEN", "ALLOW_HOSTS", "ALLOW_ORIGINS", "THREADS", "INSECURE_NO_AUTH", "STORE_DIR", "URL_KEY"):
         monkeypatch.delenv(f"FLOWCORE_{name}", raising=False)
     found = tmp_path / "flowcore.db"
     monkeypatch.setenv("FLOWCORE_DB", str(found))
     create_run(remembered(found), Flow(sources={}, steps=()), at=Instant(1733524800.0))
     yield found
+    for close in at_exit:
+        close()
     for log in opened:
         log.close()
 

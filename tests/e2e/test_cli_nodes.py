@@ -9,6 +9,8 @@ from tests.e2e.installed_command import Command
 
 pytestmark = pytest.mark.e2e
 
+KEY = ["url.key"]
+"""What is beside the stores."""
 FLOW = """Name: photo
 Nodes:
   - ID: shrink
@@ -162,7 +164,7 @@ def test_without_its_static_object_nothing_is_run(command: Command) -> None:
     assert command("runs", "--json").out.strip() in {"", "[]"}
 
 
-def making() -> str:
+def making(**flow: object) -> str:
     """Return a flow whose only node leaves a file, with its definition."""
     node = {"ID": "make", "Uses": "lab/make", "Outputs": [{"Name": "out", "Edge": "made"}]}
     definition = {
@@ -172,7 +174,7 @@ def making() -> str:
         "Outputs": [{"Name": "out", "Required": True}],
         "Command": {"Exec": "touch ${out}"},
     }
-    return json.dumps({"Flow": {"Nodes": [node]}, "NodeDefs": [definition]})
+    return json.dumps({"Flow": {"Nodes": [node], **flow}, "NodeDefs": [definition]})
 
 
 def files_below(place: Path) -> list[str]:
@@ -197,3 +199,28 @@ def test_without_a_log_artifacts_are_kept_where_somebody_says(command: Command) 
     assert ended.code == 0, ended.err
     (kept,) = (command.home / "stores" / "default").glob("run_*/made*")
     assert kept.read_bytes() == b""
+
+
+def test_artifacts_go_with_their_run(command: Command) -> None:
+    """docs/cli.md, purge: "The artifacts of the runs go too ... and it is told how many"."""
+    command.write("make.json", making())
+    assert command("run", "-q", "make.json", "--node-runtime", "process").code == 0
+    run_id = json.loads(command("runs", "--json").out)[0]["run_id"]
+    artifacts = command.home / "state" / "flowcore" / "artifacts"
+    assert len(files_below(artifacts)) == 1 + len(KEY)
+    assert command("purge", "--keep", "0", "--dry-run").err == f"would delete 1 run and 1 object: {run_id}\n"
+    assert len(files_below(artifacts)) == 1 + len(KEY)
+    assert command("purge", "--keep", "0", "--yes").err == f"deleted 1 run and 1 object: {run_id}\n"
+    assert files_below(artifacts) == KEY
+
+
+def test_purge_deletes_objects_whose_lifetime_is_over(command: Command) -> None:
+    command.write("make.json", making(DataWells=[{"Edge": "made", "Store": "default", "Lifetime": {"Seconds": 0}}]))
+    assert command("run", "-q", "make.json", "--node-runtime", "process").code == 0
+    artifacts = command.home / "state" / "flowcore" / "artifacts"
+    purge = ("purge", "--state", "failed")
+    assert command(*purge, "--dry-run").err == "would delete 1 object whose lifetime is over\n"
+    assert len(files_below(artifacts)) == 1 + len(KEY)
+    assert command(*purge, "--yes").err == "deleted 1 object whose lifetime is over\n"
+    assert files_below(artifacts) == KEY
+    assert command(*purge, "--yes").err == "nothing to delete\n"

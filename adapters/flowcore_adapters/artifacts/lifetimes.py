@@ -8,7 +8,7 @@ from typing import Final
 
 from flowcore.artifacts import WellSource
 from flowcore.documents.nodes.object_names import variables_of
-from flowcore.errors import FlowcoreError
+from flowcore.errors import FlowcoreError, ObjectNotFoundError
 from flowcore.ids import RunId
 from flowcore.model import Flow
 from flowcore.ports import Clock, EventLog
@@ -57,35 +57,43 @@ class Lifetimes:
                 _LOG.warning("looking for objects whose lifetime is over failed: %s", error)
             self._closed.wait(PAUSE_S)
 
-    def sweep(self) -> None:
-        """Look at every run once, and delete what is due.
+    def sweep(self, *, breath_s: float = _BREATH_S, delete: bool = True) -> int:
+        """Look at every run once, delete what is due, and return how many objects that were.
+
+        Args:
+            breath_s: How long to wait after a run that was not looked at before, in seconds.
+            delete: False to count them alone.
 
         Raises:
             LogError: The log cannot be read.
         """
+        count = 0
         for run_id in self._log.runs():
             if self._closed.is_set():
-                return
+                break
             if run_id in self._done:
                 continue
-            if not self._look(run_id):
+            left, due = self._look(run_id, delete=delete)
+            count += due
+            if not left:
                 self._done.add(run_id)
             if run_id not in self._known:
                 self._known.add(run_id)
-                self._closed.wait(_BREATH_S)
+                self._closed.wait(breath_s)
+        return count
 
-    def _look(self, run_id: RunId) -> bool:
-        """Delete what is due of a run; return whether to look at it again."""
+    def _look(self, run_id: RunId, *, delete: bool) -> tuple[bool, int]:
+        """Delete what is due of a run; return whether to look at it again, and how many objects were due."""
         declared = self._book.declared(run_id)
         if declared is None:
-            return False
+            return False, 0
         lifetimes = _lifetimes(declared.flow)
         if not lifetimes:
-            return False
+            return False, 0
         state = load(self._log, run_id)
         if state.ended_at is None:
-            return True
-        left = False
+            return True, 0
+        left, due = False, 0
         for edge, lifetime_s in lifetimes.items():
             artifact = state.artifacts.get(edge)
             if artifact is None:
@@ -94,11 +102,18 @@ class Lifetimes:
                 left = True
                 continue
             try:
-                self._book.of(run_id, declared.flow, artifact.store).delete(artifact.name)
+                store = self._book.of(run_id, declared.flow, artifact.store)
+                store.head(artifact.name)
+                if delete:
+                    store.delete(artifact.name)
+                due += 1
+            except ObjectNotFoundError:
+                # Another process was quicker, or this one before it was started anew.
+                continue
             except FlowcoreError as error:
                 # Once: the keys of a store that came with a flow are not known for ever.
                 _LOG.warning("run %s: the object for '%s' cannot be deleted: %s", run_id, edge, error)
-        return left
+        return left, due
 
 
 def _lifetimes(flow: Flow) -> Mapping[str, float]:

@@ -65,6 +65,11 @@ class LocalArtifactStore:
             with self._directory([DIRECTORY], make=True) as incoming:
                 clear_abandoned(incoming)
 
+    @property
+    def directory(self) -> str:
+        """The directory, by the one path that all its names lead to."""
+        return os.path.realpath(self._path)
+
     def put(
         self, name: str, chunks: Iterable[bytes], *, max_bytes: int | None = None, create: bool = False
     ) -> StoredObject:

@@ -6,7 +6,8 @@ The only module that reads the environment:
     FLOWCORE_TOKEN              what `Authorization: Bearer` must bring
     FLOWCORE_ALLOW_HOSTS        names that requests may use beside the local ones, separated by commas
     FLOWCORE_ALLOW_ORIGINS      origins of other sites that may call, separated by commas
-    FLOWCORE_STORE_DIR          where artifacts are; without it nothing can be put or fetched
+    FLOWCORE_STORE_DIR          where artifacts are, and those go whose lifetime is over; without it nothing can be put
+                                or fetched
     FLOWCORE_URL_KEY            the keys of the URLs to put and fetch with; without it a file in that directory
     FLOWCORE_THREADS            how many threads the server has, for requests that wait for news
     FLOWCORE_INSECURE_NO_AUTH   1 to answer other machines without a token
@@ -84,6 +85,9 @@ def _uploads(log: EventLog) -> Uploads | None:
     if not directory:
         return None
     services = artifact_services(log, SystemClock(), Path(directory))
+    # Several processes may look for objects whose time is over: each of these is there for one of them alone.
+    services.lifetimes.start()
+    atexit.register(services.close)
     return Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
 
 
