@@ -81,6 +81,7 @@ class RetryPolicy:
         factor: What each further pause is multiplied with.
         max_delay_s: No pause is longer, in seconds; a `Retry-After` of the other side is obeyed up to it too.
         jitter: The share of a pause that is left to chance, 0 to 1: 0.1 means 10 % shorter to 10 % longer.
+        within_s: No attempt begins later than this after the first one began, in seconds; None: whenever it is due.
     """
 
     max_attempts: int = attrs.field(default=1, validator=ge(1))
@@ -88,6 +89,7 @@ class RetryPolicy:
     factor: float = 2.0
     max_delay_s: float = 60.0
     jitter: float = 0.1
+    within_s: float | None = None
 
 
 NO_RETRY: Final = RetryPolicy()

@@ -80,7 +80,11 @@ class WorkflowFolders:
         """Return where *folder* is."""
         if not folder or len(folder) > _LONGEST_PATH or "\0" in folder:
             raise FolderError("'folderPath' must be the path of a folder below the workflows root")
-        if folder.startswith(("/", "~")) or "\\" in folder:
+        if folder.startswith("/"):
+            # One inside the root too: what a path means must not depend on where the server keeps its files.
+            advice = "name the folder by its way from the workflows root, './flows' for instance"
+            raise FolderError(f"'{folder[:200]}' is an absolute path, which is never allowed: {advice}")
+        if folder.startswith("~") or "\\" in folder:
             raise FolderError(f"'{folder[:200]}' is outside the workflows root: name a folder from there")
         place = Path(os.path.realpath(self._root / folder))
         if not place.is_relative_to(self._root):

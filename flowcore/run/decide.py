@@ -259,28 +259,31 @@ def _fail(command: ReportFailure, state: RunState) -> tuple[Event, ...]:
     if command.stopped and state.stop_requested:
         return (AttemptStopped(instance=command.instance, attempt=command.attempt, at=command.at),)
     instance = state.instances[command.instance]
-    final = not command.retryable or state.gives_up(instance)
-    due = (
-        None
-        if final
-        else retry_at(
-            state.step_of(instance).retry,
-            command.attempt - instance.lost,
-            command.at,
-            chance=command.chance,
-            asked_s=command.retry_after_s,
-        )
-    )
+    policy, tries, error = state.step_of(instance).retry, command.attempt - instance.lost, command.error
+    due = None
+    if command.retryable and not state.gives_up(instance):
+        due = retry_at(policy, tries, command.at, chance=command.chance, asked_s=command.retry_after_s)
+        if instance.begun is not None and policy.within_s is not None:
+            if due is not None and due > instance.begun + policy.within_s:
+                due = None
+            if due is None:
+                error = f"{error} ({_tried(tries, command.at - instance.begun, policy.within_s)})"
     return (
         AttemptFailed(
             instance=command.instance,
             attempt=command.attempt,
             code=command.code,
-            error=command.error,
+            error=error,
             retry_at=due,
             at=command.at,
         ),
     )
+
+
+def _tried(tries: int, took_s: float, within_s: float) -> str:
+    """Return how often something was tried, how long that took, and how long it might have."""
+    times = "once" if tries == 1 else f"{tries} times"
+    return f"tried {times} in {max(took_s, 0.0):.1f} s; at most {within_s:g} s are allowed"
 
 
 def _log(command: ReportLines, state: RunState) -> tuple[Event, ...]:

@@ -214,6 +214,8 @@ def _start(state: RunState, event: AttemptStarted) -> None:
     instance.status = StepStatus.RUNNING
     instance.attempt = event.attempt
     instance.lines = 0
+    if event.attempt == 1 and state.step_of(instance).retry.within_s is not None:
+        instance.begun = event.at
     state.in_the_air[instance.id] = None
     tidy(state, state.retries if before is StepStatus.RETRYING else state.ready, before)
 

@@ -18,7 +18,7 @@ from .scopes import make_iteration, open_body
 from .settlement import make_items
 from .state import NEVER, Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """The version of the shape below; a snapshot of any other is passed over."""
 _STATUSES: Final = tuple(StepStatus)
 _NUMBERS: Final = {status: number for number, status in enumerate(_STATUSES)}
@@ -45,6 +45,7 @@ class Columns(TypedDict):
     error: dict[str, str | None]
     passed: dict[str, list[str]]
     lines: dict[str, int]
+    begun: dict[str, Instant]
 
 
 class ScopeData(TypedDict):
@@ -257,6 +258,7 @@ def _columns(instances: Sequence[InstanceState]) -> Columns:
         "error": {str(number): each.error for number, each in enumerate(instances) if each.error is not None},
         "passed": {str(number): [*each.passed] for number, each in enumerate(instances) if each.passed},
         "lines": {str(number): each.lines for number, each in enumerate(instances) if each.lines},
+        "begun": {str(number): each.begun for number, each in enumerate(instances) if each.begun is not None},
     }
 
 
@@ -283,3 +285,5 @@ def _fill(instances: Sequence[InstanceState], columns: Columns) -> None:
         instances[int(number)].passed = tuple(PauseCause(cause) for cause in causes)
     for number, lines in columns["lines"].items():
         instances[int(number)].lines = lines
+    for number, at in columns["begun"].items():
+        instances[int(number)].begun = Instant(at)

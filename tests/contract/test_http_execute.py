@@ -304,16 +304,48 @@ class TestRefusals:
     def test_forms(self, server: Server) -> None:
         data = json.dumps(QUICK).encode()
         body, headers = form({"one.json": data})
+        source = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="source"\r\n\r\n'.encode()
         for wrong, message in [
             (post_form(server, {}, workers="2"), "no field 'files'"),
             (post_form(server, {"a.json": data}, workers="two"), "'workers'"),
-            (post_form(server, {"a.json": data}, startNodeOverrides="{"), "'startNodeOverrides'"),
+            (
+                post_form(server, {"a.json": data}, startNodeOverrides="{"),
+                "form field 'startNodeOverrides' is not JSON: ",
+            ),
+            (post_form(server, {"a.json": data}, reportConfig="[]"), "form field 'reportConfig' must be a JSON object"),
+            (
+                post_form(server, {"a.json": data}, traceLogs="maybe"),
+                "form field 'traceLogs' must be true or false, not 'maybe'",
+            ),
+            (post_form(server, {"a.json": data}, recordSession=""), "form field 'recordSession' must be true or false"),
+            (post_form(server, {"a.json": data}, workflow="{}"), "'files' and 'workflow' exclude each other"),
+            (post_form(server, {"a.json": data}, folderPath="x"), "'files' and 'folderPath' exclude each other"),
+            (post_form(server, {"a.json": data}, executionMode="single"), "form field 'executionMode'"),
+            (
+                post_form(server, {"a.json": data, "notes.txt": data}),
+                "form field 'files': 'notes.txt' is no workflow: files called .json, .yaml, .yml are allowed",
+            ),
+            (server.post("/execute", source + b"\xff\r\n" + body, headers), "form field 'source' is no UTF-8 text"),
+            (
+                server.post("/execute", (source + b"api\r\n") * 2 + body, headers),
+                "form field 'source' is given more than once",
+            ),
+            (
+                server.post("/execute", source + b"x" * 1024 * 1025 + b"\r\n" + body, headers),
+                "form field 'source' is too long: at most 1048576 bytes are allowed",
+            ),
             (server.post("/execute", body.replace(b'name="files"', b'name="upload"'), headers), "field 'files'"),
             (server.post("/execute", body[:40], headers), "form"),
         ]:
             assert wrong.status == 400
             assert message in wrong.document["error"]
         assert server.log.position() == 0
+
+    def test_a_form_of_everything_that_may_be_in_one(self, server: Server) -> None:
+        fields = {"workers": "2", "traceLogs": "TRUE", "recordSession": "false", "executionMode": "parallel"}
+        texts = {"reportConfig": "{}", "screenshotConfig": "{}", "startNodeOverrides": "{}", "outputPath": "./out"}
+        found = post_form(server, {"a.JSON": json.dumps(QUICK).encode()}, **fields, **texts)
+        assert (found.status, found.document["validWorkflows"]) == (200, 1)
 
     def test_forms_go_nowhere_else(self, server: Server) -> None:
         body, headers = form({"one.json": b"{}"})
@@ -368,6 +400,13 @@ class TestFolders:
         assert document["validationErrors"] == [
             {"fileName": "pipe.json", "errors": ["it cannot be read: it is no regular file"]}
         ]
+
+    def test_an_absolute_path_is_refused_inside_the_root_too(self, server: Server, root: Path) -> None:
+        folder = str(root / "flows")
+        advice = "name the folder by its way from the workflows root, './flows' for instance"
+        expected = {"error": f"'{folder}' is an absolute path, which is never allowed: {advice}"}
+        assert said(server.execute(folderPath=folder)) == (400, expected)
+        assert said(server.get(f"/scan?folderPath={folder}")) == (400, expected)
 
     def test_scan(self, server: Server) -> None:
         found = server.get("/scan?folderPath=./flows")

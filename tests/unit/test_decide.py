@@ -1,5 +1,6 @@
 """The laws of the run's decider: contract status, section 4, and the invariants of contract reliability."""
 
+import attrs
 import pytest
 
 from flowcore.ids import InstanceId, RunId, StepName
@@ -16,8 +17,9 @@ from flowcore.run.commands import (
     StartRun,
     StopRun,
 )
-from flowcore.run.decide import retry_at
+from flowcore.run.decide import decide, retry_at
 from flowcore.run.events import (
+    AttemptFailed,
     AttemptStopped,
     AttemptSucceeded,
     ConditionMet,
@@ -37,6 +39,7 @@ from flowcore.run.events import (
     RunSucceeded,
     SkipCause,
 )
+from flowcore.run.evolve import fold
 from flowcore.testing import given
 from flowcore.values import Instant, Json
 from tests.builders import T0, T1, T2, begun, created, failed, fails, skipped, started, step, succeeded
@@ -431,3 +434,36 @@ class TestStopping:
     def test_a_paused_run_can_be_stopped(self) -> None:
         run = (*begun(step("a")), RunPaused(at=T1))
         given(*run).when(StopRun(at=T1, reason="enough")).then(RunStopRequested(reason="enough", at=T1))
+
+
+class TestRetriesOfACondition:
+    """What is tried until a condition holds is tried for so long, however long one try takes."""
+
+    @staticmethod
+    def tried(within_s: float, *, attempts: int = 100, retryable: bool = True) -> AttemptFailed:
+        policy = RetryPolicy(max_attempts=attempts, delay_s=1.0, factor=1.0, jitter=0.0, within_s=within_s)
+        run = (*begun(attrs.evolve(step("a"), retry=policy)), started("a", at=T0), failed("a", retry=T1))
+        report = attrs.evolve(fails("a", attempt=2, retryable=retryable), at=Instant(T0 + 20.0))
+        (event,) = decide(report, fold([*run, started("a", 2, at=T1)]))
+        assert isinstance(event, AttemptFailed)
+        return event
+
+    def test_as_long_as_the_next_try_begins_in_time_there_is_one(self) -> None:
+        found = self.tried(21.0)
+        assert (found.retry_at, found.error) == (Instant(T0 + 21.0), "no")
+
+    @pytest.mark.parametrize(("within_s", "attempts"), [(20.5, 100), (60.0, 2)])
+    def test_else_the_error_says_how_long_it_was_tried(self, within_s: float, attempts: int) -> None:
+        found = self.tried(within_s, attempts=attempts)
+        expected = f"no (tried 2 times in 20.0 s; at most {within_s:g} s are allowed)"
+        assert (found.retry_at, found.error) == (None, expected)
+
+    def test_one_try(self) -> None:
+        policy = RetryPolicy(max_attempts=9, delay_s=5.0, within_s=1.0)
+        run = (*begun(attrs.evolve(step("a"), retry=policy)), started("a", at=T0))
+        expected = "no (tried once in 1.0 s; at most 1 s are allowed)"
+        report = attrs.evolve(fails("a"), at=Instant(T0 + 1.0))
+        given(*run).when(report).then(attrs.evolve(failed("a"), at=Instant(T0 + 1.0), error=expected))
+
+    def test_what_cannot_be_mended_says_only_that(self) -> None:
+        assert (self.tried(60.0, retryable=False).retry_at, self.tried(60.0, retryable=False).error) == (None, "no")

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from flowcore.json_text import to_json
-from flowcore.model import Breakpoints, Dialect, Loop, Moment, OnError
+from flowcore.model import Breakpoints, Dialect, Loop, Moment, OnError, RetryPolicy
 from flowcore.ports import Append
 from flowcore.run.events import (
     BreakpointsDisabled,
@@ -101,10 +101,11 @@ PAUSES: Final[tuple[Event, ...]] = (
 )
 
 
+BY_THE_CLOCK: Final = RetryPolicy(max_attempts=2, within_s=60.0)
 NESTED: Final = attrs.evolve(
     created(
         body("g", body("l", step("a", outputs=("variables",)), loop=Loop(condition="x")), for_each="x"),
-        body("h", step("b", retry=2), step("c", "b"), when="x"),
+        body("h", attrs.evolve(step("b"), retry=BY_THE_CLOCK), step("c", "b"), when="x"),
         step("z", "h"),
     )
 )

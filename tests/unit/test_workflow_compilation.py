@@ -118,6 +118,15 @@ class TestSteps:
         flow = made(nodes, edges("start a b"))
         assert [step.retry.max_attempts for step in flow.steps] == [1, 2, 5]
         assert flow.sources["b"].configuration["until"] == until
+        assert [step.retry.within_s for step in flow.steps] == [None, None, 2.0]
+
+    @pytest.mark.parametrize("condition", [None, {}, {"timeout": "soon"}, {"timeout": -1}])
+    def test_a_node_is_tried_until_its_condition_holds_for_30_s_unless_it_says_otherwise(self, condition: Json) -> None:
+        retried = node("a", retryEnabled=True, retryStrategy="untilCondition", retryUntilCondition=condition)
+        flow = made([start(), retried], edges("start a"))
+        assert one(flow, "a").retry.within_s == 30.0
+        expected = {"timeout": 30_000.0} if isinstance(condition, dict) else {}
+        assert flow.sources["a"].configuration["until"] == expected
 
     @pytest.mark.parametrize(
         ("kind", "data", "seconds"),

@@ -16,6 +16,7 @@ MOST_WORKERS: Final = 1_000
 MOST_PRIORITY: Final = 2**31
 _LONGEST_NAME: Final = 1_024
 _INPUTS: Final = ("workflow", "workflows", "folderPath")
+_FILES: Final = (".json", ".yaml", ".yml")
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +95,19 @@ def read_form(fields: Mapping[str, str], files: Sequence[UploadedFile]) -> Start
     """
     if not files:
         raise _bad("No workflow input provided: the form has no field 'files'")
+    for name in _INPUTS:
+        if name in fields:
+            raise _bad(f"'files' and '{name}' exclude each other: a form starts its 'files' and nothing else")
+    mode = fields.get("executionMode", "auto")
+    if mode not in {"auto", "parallel"}:
+        raise _bad(
+            f"form field 'executionMode': a form starts a batch: auto and parallel are allowed, not '{mode[:40]}'"
+        )
+    for file in files:
+        if not file.name.lower().endswith(_FILES):
+            raise _bad(
+                f"form field 'files': '{file.name[:200]}' is no workflow: files called {', '.join(_FILES)} are allowed"
+            )
     body: dict[str, Json] = dict(fields)
     for name in ("reportConfig", "screenshotConfig", "startNodeOverrides"):
         text = fields.get(name)
@@ -101,7 +115,10 @@ def read_form(fields: Mapping[str, str], files: Sequence[UploadedFile]) -> Start
             body[name] = _parsed(name, text)
     for name in ("traceLogs", "recordSession"):
         if name in fields:
-            body[name] = fields[name].lower() == "true"
+            word = fields[name].lower()
+            if word not in {"true", "false"}:
+                raise _bad(f"form field '{name}' must be true or false, not '{fields[name][:40]}'")
+            body[name] = word == "true"
     return attrs.evolve(_common(body), files=files)
 
 
@@ -215,9 +232,11 @@ def _parsed(name: str, text: str) -> Json:
     try:
         return parse_object(text.encode())
     except falcon.HTTPBadRequest as error:
-        raise _bad(f"'{name}': {error.title}") from error
+        # It speaks of a body, and a field of a form is none.
+        told = (error.title or "").replace("the body", f"form field '{name}'", 1)
+        raise _bad(told) from error
     except UnicodeEncodeError as error:
-        raise _bad(f"'{name}' is no Unicode text") from error
+        raise _bad(f"form field '{name}' is no Unicode text") from error
 
 
 def _bad(message: str) -> falcon.HTTPBadRequest:

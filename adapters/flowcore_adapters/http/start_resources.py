@@ -221,15 +221,23 @@ def _read_form(request: falcon.Request) -> StartRequest:
             else:
                 data = part.stream.read(_LONGEST_FIELD + 1)
                 if len(data) > _LONGEST_FIELD:
-                    raise falcon.HTTPBadRequest(title=f"'{name[:40]}' is too long")
-                fields[name] = data.decode()
+                    most = f"at most {_LONGEST_FIELD} bytes are allowed"
+                    raise falcon.HTTPBadRequest(title=f"form field '{name[:40]}' is too long: {most}")
+                if name in fields:
+                    raise falcon.HTTPBadRequest(title=f"form field '{name[:40]}' is given more than once")
+                fields[name] = _text(name, data)
     except falcon.MediaMalformedError as error:
         raise falcon.HTTPBadRequest(title=f"the form cannot be read: {error.description or error.title}") from error
     except falcon.HTTPInvalidHeader as error:
         raise falcon.HTTPBadRequest(title="the form cannot be read: its Content-Type names no boundary") from error
-    except UnicodeDecodeError as error:
-        raise falcon.HTTPBadRequest(title="a field of the form is no UTF-8 text") from error
     return read_form(fields, files)
+
+
+def _text(name: str, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise falcon.HTTPBadRequest(title=f"form field '{name[:40]}' is no UTF-8 text: byte {error.start}") from error
 
 
 def _bare(name: str | None) -> str:

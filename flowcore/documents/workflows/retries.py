@@ -22,7 +22,7 @@ def retry_policy(data: Mapping[str, Json]) -> RetryPolicy:
     """Return how often a node with *data* is tried.
 
     `retryCount` is the number of further tries. Until a condition holds, a node is tried as often as its pauses fit
-    into the condition's timeout.
+    into the condition's timeout, and no try begins when that has passed since the first one began.
     """
     if data.get("retryEnabled") is not True:
         return NO_RETRY
@@ -37,8 +37,10 @@ def retry_policy(data: Mapping[str, Json]) -> RetryPolicy:
         jitter=0.0,
     )
     condition = until_condition(data)
-    more = _count(data) if condition is None else _until(condition, policy)
-    return attrs.evolve(policy, max_attempts=1 + more)
+    if condition is None:
+        return attrs.evolve(policy, max_attempts=1 + _count(data))
+    within_s = _within_s(condition)
+    return attrs.evolve(policy, max_attempts=1 + _until(within_s, policy), within_s=within_s)
 
 
 def until_condition(data: Mapping[str, Json]) -> Mapping[str, Json] | None:
@@ -46,7 +48,10 @@ def until_condition(data: Mapping[str, Json]) -> Mapping[str, Json] | None:
     if data.get("retryEnabled") is not True or data.get("retryStrategy") != UNTIL:
         return None
     condition = data.get("retryUntilCondition")
-    return condition if isinstance(condition, Mapping) else {}
+    if not isinstance(condition, Mapping):
+        return {}
+    # Contract executions, section 8: 30000 where nothing is said; one try alone takes no longer either.
+    return {**condition, "timeout": _within_s(condition) * 1000}
 
 
 def _count(data: Mapping[str, Json]) -> int:
@@ -54,9 +59,12 @@ def _count(data: Mapping[str, Json]) -> int:
     return _COUNT if count is None else min(max(count, 0), _MOST)
 
 
-def _until(condition: Mapping[str, Json], policy: RetryPolicy) -> int:
-    """Return how many pauses fit into the condition's timeout."""
-    left_s = _positive(condition.get("timeout"), _UNTIL_MS) / 1000
+def _within_s(condition: Mapping[str, Json]) -> float:
+    return min(LONGEST_S, _positive(condition.get("timeout"), _UNTIL_MS) / 1000)
+
+
+def _until(left_s: float, policy: RetryPolicy) -> int:
+    """Return how many pauses fit into *left_s*, the condition's timeout."""
     pause_s, count = min(policy.delay_s, policy.max_delay_s), 0
     while pause_s <= left_s and count < _MOST:
         left_s -= pause_s
