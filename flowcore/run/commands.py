@@ -124,6 +124,19 @@ class DeliverArtifact:
 
 
 @attrs.frozen(kw_only=True)
+class RefuseArtifact:
+    """Say that an object came for *edge* that steps cannot take: they fail without an attempt.
+
+    Attributes:
+        errors: Why, by step (contract flow-runs, section 9: "mismatch = node ERROR, no retry, Error names both types").
+    """
+
+    edge: str
+    errors: Mapping[StepName, str]
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
 class ReportFailure:
     """Say that an attempt failed.
 
@@ -243,6 +256,7 @@ Command: TypeAlias = (
     | ReportLines
     | ReportIteration
     | DeliverArtifact
+    | RefuseArtifact
     | Settle
     | ReportGuard
     | ReportGuardFailure

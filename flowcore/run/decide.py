@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from flowcore.errors import CommandRejectedError
-from flowcore.ids import InstanceId
+from flowcore.ids import InstanceId, StepName
 from flowcore.model import DEFAULT_MAX_WORKERS, RetryPolicy
 from flowcore.values import Instant
 
@@ -13,6 +13,7 @@ from .commands import (
     CreateRun,
     DeliverArtifact,
     PauseRun,
+    RefuseArtifact,
     RejectReport,
     ReportFailure,
     ReportGuard,
@@ -33,6 +34,7 @@ from .events import (
     ArtifactArrived,
     AttemptFailed,
     AttemptStopped,
+    AwaitFailed,
     BreakpointsDisabled,
     ConditionMet,
     Event,
@@ -122,6 +124,7 @@ def _decide_run(
     | ResumeRun
     | RejectReport
     | DeliverArtifact
+    | RefuseArtifact
     | PauseRun
     | ContinueRun
     | SkipPaused
@@ -149,6 +152,8 @@ def _decide_run(
             return (TraceToggled(enabled=enabled, at=at),) if enabled is not state.trace else ()
         case DeliverArtifact():
             return _deliver(command, state)
+        case RefuseArtifact():
+            return _refuse(command, state)
         case StopRun(at=at, reason=reason):
             return _stop(state, at, reason)
         case _:
@@ -201,6 +206,19 @@ def _deliver(command: DeliverArtifact, state: RunState) -> tuple[Event, ...]:
     if command.edge in state.artifacts:
         return ()
     return (ArtifactArrived(edge=command.edge, artifact=command.artifact, at=command.at),)
+
+
+def _refuse(command: RefuseArtifact, state: RunState) -> tuple[Event, ...]:
+    _must_be_live(state)
+    # A run that has not begun, or that pauses, fails nothing: the object may come again, and so may its refusal.
+    if not state.breaking_off:
+        return ()
+    return tuple(
+        AwaitFailed(step=StepName(state.steps[index].id), code="input-type", error=error, at=command.at)
+        for index in state.readers.get(command.edge, ())
+        if command.edge in state.awaiting.get(index, ())
+        and (error := command.errors.get(StepName(state.steps[index].id))) is not None
+    )
 
 
 def _must_be_live(state: RunState) -> None:

@@ -258,7 +258,7 @@ class StepLogged:
 
 @attrs.frozen(kw_only=True)
 class AwaitFailed:
-    """An artifact that the step waits for did not come in time: the step failed without an attempt."""
+    """An artifact that the step waits for did not come in time, or was none for it: it failed without an attempt."""
 
     step: StepName
     code: str

@@ -1,5 +1,6 @@
 """Artifacts of runs: handed from node to node, awaited, looked for (contract flow-runs, sections 4 to 9)."""
 
+import json
 import sys
 import threading
 from collections.abc import Generator
@@ -10,20 +11,24 @@ from typing import Any
 import pytest
 
 from flowcore.artifacts import Artifact, Resources, Store
+from flowcore.documents.nodes.compilation import Compiled
 from flowcore.documents.nodes.tiers import Fit
 from flowcore.errors import ObjectNotFoundError, StoreConfigurationError
-from flowcore.ids import flow_run_id
+from flowcore.ids import RunId, flow_run_id
 from flowcore.ports import SourceCall
+from flowcore.run.commands import ContinueRun, PauseRun
 from flowcore.run.events import (
     ArtifactArrived,
     AttemptFailed,
     AttemptStarted,
     AttemptSucceeded,
+    AwaitFailed,
+    RunFailed,
     RunSucceeded,
     StepLogged,
 )
 from flowcore.run.machine import RunStatus
-from flowcore.service import load
+from flowcore.service import load, request
 from flowcore_adapters.artifacts.book import StoreBook
 from flowcore_adapters.artifacts.factory import StoreSettings
 from flowcore_adapters.artifacts.objects import S3ArtifactStore
@@ -37,7 +42,7 @@ from flowcore_adapters.runner.lines import FLUSH_S
 from flowcore_adapters.sources.container import engine
 from flowcore_adapters.sources.container.orphans import remove_orphans
 from tests.contract.wsgi_client import Answer, call
-from tests.node_flows import TEXT, Station, compiled, content, definition, functions, leave, node, station
+from tests.node_flows import LONGEST_S, TEXT, Station, compiled, content, definition, functions, leave, node, station
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 GB = 1024**3
@@ -75,6 +80,15 @@ def put(place: Station, run_id: Any, data: bytes, edge: str = "in") -> Answer:  
     run = flow_run_id(run_id)
     ticket = services.signer.ticket("PUT", "default", f"{run}/{edge}", max_bytes=1000, run=run, edge=edge)
     return call(create_app(place.log, uploads=uploads), services.signer.sign(ticket), method="PUT", body=data)
+
+
+def waiting(place: Station, flow: Compiled) -> RunId:
+    """Start a run that waits for an object, and return its id when it does."""
+    run_id = place.start(flow)
+    position = 0
+    while load(place.log, run_id).status is RunStatus.QUEUED:
+        position = place.log.wait(position, LONGEST_S)
+    return run_id
 
 
 def test_artifacts_go_from_node_to_node(log: SharedMemoryEventLog, tmp_path: Path) -> None:
@@ -156,8 +170,48 @@ def test_what_nobody_waits_for_is_refused(log: SharedMemoryEventLog, tmp_path: P
 def test_an_input_of_the_wrong_type_fails_the_node_at_once(log: SharedMemoryEventLog, tmp_path: Path) -> None:
     definitions = [definition("upper", inputs={"text": ["image/*"]}, outputs={"out": TEXT}, MaxAttempts=3)]
     with station(log, tmp_path, functions(upper=upper)) as place:
-        run_id = place.start(compiled([node("one", "upper", {"text": "in"}, {"out": "end"})], definitions))
-        put(place, run_id, b"plain text")
+        run_id = waiting(place, compiled([node("one", "upper", {"text": "in"}, {"out": "end"})], definitions))
+        refused = put(place, run_id, b"plain text")
+        why = "input 'text' must be image/*, and it is text/plain"
+        assert (refused.status, refused.document) == (
+            415,
+            {"error": f"the object is refused: {why} (node 'one')"},
+        )
+        events = place.finish(run_id)
+        (failed,) = [event for event in events if isinstance(event, AwaitFailed)]
+        assert (failed.step, failed.code, failed.error) == ("one", "input-type", why)
+        assert not any(isinstance(event, ArtifactArrived | AttemptStarted) for event in events)
+        assert list(place.services.book.find("default").list()) == []
+        assert put(place, run_id, PNG).status == 409
+
+
+def test_a_node_that_waits_for_more_fails_at_once_too(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    """Contract flow-runs, section 9: "Check at upload arrival (we own the PUT)"."""
+    definitions = [definition("join", inputs={"text": TEXT, "photo": ["image/png"]}), definition("upper")]
+    nodes = [node("join", "join", {"text": "words", "photo": "pixels"})]
+    with station(log, tmp_path, functions(join=upper)) as place:
+        run_id = waiting(place, compiled(nodes, definitions))
+        assert put(place, run_id, PNG, "words").status == 415
+        assert isinstance(place.finish(run_id)[-1], RunFailed)
+
+
+def test_while_the_run_is_paused_a_refused_object_may_come_again(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    """docs/artifacts.md: "fails nothing: the URL is good for another try"."""
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id = waiting(place, compiled(*CHAIN))
+        request(log, run_id, PauseRun(at=SystemClock().now()))
+        assert put(place, run_id, PNG).status == 415
+        assert put(place, run_id, b"text").status == 200
+        request(log, run_id, ContinueRun(at=SystemClock().now()))
+        assert isinstance(place.finish(run_id)[-1], RunSucceeded)
+
+
+def test_what_did_not_come_through_us_is_looked_at_before_the_start(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    definitions = [definition("upper", inputs={"text": ["image/*"]}, MaxAttempts=3)]
+    well = {"Edge": "in", "Store": "default", "Source": "static", "Key": "logo.png"}
+    with station(log, tmp_path, functions(upper=upper)) as place:
+        place.services.book.find("default").put("logo.png", [b"plain text"])
+        run_id = place.start(compiled([node("one", "upper", {"text": "in"})], definitions, DataWells=[well]))
         (failed,) = [event for event in place.finish(run_id) if isinstance(event, AttemptFailed)]
         assert (failed.code, failed.retry_at) == ("input-type", None)
         assert failed.error == "input 'text' must be image/*, and it is text/plain"
@@ -234,8 +288,16 @@ def test_the_keys_of_a_store_are_recorded_nowhere(log: SharedMemoryEventLog, tmp
         assert "the-secret-key" not in repr(place.events(run_id))
         assert "the-access-key" not in repr(place.events(run_id))
         settings = StoreSettings(directory=tmp_path)
-        with pytest.raises(StoreConfigurationError, match="recorded nowhere"):
+        with pytest.raises(StoreConfigurationError, match="recorded nowhere") as lost:
             StoreBook(log, settings).find("bucket", flow_run_id(run_id))
+        # The error says what to write where: with the keys it is what the server needs.
+        (told,) = json.loads(str(lost.value).partition("FILE holds ")[2]).items()
+        shown = {"BucketName": params["BucketName"], "AccessKey": "...", "SecretKey": "..."}
+        assert told[0] == "bucket"
+        assert {**told[1]["params"], **shown} == told[1]["params"]
+        given = Store(type=told[1]["type"], params={**told[1]["params"], "AccessKey": "a", "SecretKey": "b"})
+        found = StoreBook(log, settings, {"bucket": given}).find("bucket", flow_run_id(run_id))
+        assert isinstance(found, S3ArtifactStore)
         # The server's keys are for its own bucket, and not for another one that a flow names.
         other = {"bucket": Store(type="s3", params={**params, "BucketName": "other"})}
         with pytest.raises(StoreConfigurationError, match="recorded nowhere"):

@@ -4,11 +4,20 @@ from typing import Final
 
 import attrs
 
-from flowcore.ids import InstanceId
+from flowcore.ids import InstanceId, StepName
 from flowcore.model import OnError, Step
-from flowcore.run.commands import DeliverArtifact, ReportLines, ReportSuccess, Settle
+from flowcore.run.commands import DeliverArtifact, RefuseArtifact, ReportLines, ReportSuccess, Settle
 from flowcore.run.effects import Consequences, Perform, pending, wake_at
-from flowcore.run.events import Event, RunFailed, RunPaused, RunStarted, RunStopRequested, RunSucceeded, SkipCause
+from flowcore.run.events import (
+    AwaitFailed,
+    Event,
+    RunFailed,
+    RunPaused,
+    RunStarted,
+    RunStopRequested,
+    RunSucceeded,
+    SkipCause,
+)
 from flowcore.run.evolve import fold
 from flowcore.run.machine import StepStatus
 from flowcore.testing import given
@@ -71,6 +80,47 @@ class TestArrivals:
         run = (*begun(step("b"), step("a", "b", awaits=("photo",)), on_error=OnError.SKIP), started("b"), failed("b"))
         run = (*run, skipped("a", "step 'b' failed"), arrived("photo"))
         assert fold(run).artifacts == {"photo": ARTIFACT}
+
+
+def refuse(*names: str) -> RefuseArtifact:
+    """Return that a photo came that is none for the steps *names*."""
+    return RefuseArtifact(edge="photo", errors={StepName(name): "it is a text" for name in names}, at=T2)
+
+
+def unfit(name: str) -> AwaitFailed:
+    """Return that a step failed because of that."""
+    return AwaitFailed(step=StepName(name), code="input-type", error="it is a text", at=T2)
+
+
+class TestRefusals:
+    """Contract flow-runs, section 9: "Check at upload arrival ... mismatch = node ERROR, no retry"."""
+
+    def test_those_fail_that_wait_for_it_and_cannot_take_it(self) -> None:
+        run = begun(step("a", awaits=("photo", "mask")), step("b", awaits=("photo",)), step("c", awaits=("mask",)))
+        given(*run).when(refuse("a", "c")).then(unfit("a"))
+        state = fold([*run, unfit("a")])
+        assert state.instances[A].status is StepStatus.FAILED
+        assert state.instances[A].error == "it is a text"
+        assert state.artifacts == {}
+
+    def test_a_refusal_is_recorded_once(self) -> None:
+        run = (*begun(step("a", awaits=("photo",)), step("b")), unfit("a"))
+        given(*run).when(refuse("a")).then()
+
+    def test_a_step_that_has_its_artifact_takes_no_harm(self) -> None:
+        run = (*begun(step("a", awaits=("photo", "mask"))), arrived("photo"))
+        given(*run).when(refuse("a")).then()
+
+    def test_nobody_waits_at_that_edge(self) -> None:
+        given(*begun(step("a", awaits=("mask",)))).when(refuse("a")).then()
+
+    def test_a_run_that_pauses_or_has_not_begun_fails_nothing(self) -> None:
+        given(created(step("a", awaits=("photo",)))).when(refuse("a")).then()
+        given(*begun(step("a", awaits=("photo",))), RunPaused(at=T1)).when(refuse("a")).then()
+
+    def test_a_run_that_is_over_refuses_it(self) -> None:
+        run = (*begun(step("a", awaits=("photo",))), unfit("a"), RunFailed(at=T2))
+        given(*run).when(refuse("a")).then_rejected("run-ended")
 
 
 class TestWaitingInVain:

@@ -1,5 +1,6 @@
 """Objects that runs wait for: what they are called, and how the run hears that they are there."""
 
+from contextlib import suppress
 from typing import Final
 
 from flowcore.artifacts import Artifact
@@ -7,16 +8,18 @@ from flowcore.documents.nodes.object_names import name_on_edge
 from flowcore.errors import CommandRejectedError, RunNotFoundError
 from flowcore.ids import RunId, parse_run_id
 from flowcore.ports import Clock, EventLog
-from flowcore.run.commands import DeliverArtifact
+from flowcore.run.commands import DeliverArtifact, RefuseArtifact
 from flowcore.run.state import RunState
 from flowcore.service import load, request
 from flowcore.stores import StoredObject
 from flowcore_adapters.content_type import content_type_of, extension_of
 
 from .book import Declared, StoreBook
+from .fitness import misfits
 from .signed_urls import Ticket
 
 NOT_AWAITED: Final = "artifact-not-awaited"
+UNFIT: Final = "artifact-type"
 
 
 class RunArrivals:
@@ -29,9 +32,22 @@ class RunArrivals:
         self._book = book
 
     def place(self, ticket: Ticket, beginning: bytes) -> str:
-        """Return the name to keep an object under that begins with *beginning*: its type gives it an extension."""
+        """Return the name to keep an object under that begins with *beginning*: its type gives it an extension.
+
+        Raises:
+            CommandRejectedError: The run does not wait for it (code `artifact-not-awaited`), or it is not of a type
+                that all who wait for it take (code `artifact-type`): these fail.
+        """
         run_id, declared = self._awaited(ticket)
-        extension = extension_of(content_type_of(beginning, ticket.name))
+        content = content_type_of(beginning, ticket.name)
+        errors = misfits(declared.flow, ticket.edge, content)
+        if errors:
+            with suppress(CommandRejectedError):
+                refusal = RefuseArtifact(edge=ticket.edge, errors=errors, at=self._clock.now())
+                request(self._log, run_id, refusal)
+            why = "; ".join(f"{error} (node '{step}')" for step, error in errors.items())
+            raise CommandRejectedError(UNFIT, f"the object is refused: {why}")
+        extension = extension_of(content)
         return name_on_edge(declared.flow, ticket.edge, run_id, declared.created_at, extension=extension)
 
     def arrived(self, ticket: Ticket, stored: StoredObject, beginning: bytes) -> None:

@@ -97,10 +97,12 @@ class StoreBook:
         if declared.type == "s3" and not hidden and own is not None and _same_place(declared, own):
             return own
         if declared.type == "s3" and not hidden:
+            params = {**(declared.params or {}), "AccessKey": "...", "SecretKey": "..."}
+            wanted = json.dumps({name: {"type": declared.type, "params": params}})
             raise StoreConfigurationError(
-                f"the keys of store '{name}' are not known: its Params need AccessKey and SecretKey, or this server a"
-                " store of that name (those that came with a flow are recorded nowhere: a server that has been started"
-                " since must be given them)"
+                f"the keys of store '{name}' are not known: give AccessKey and SecretKey in its Params when the run is"
+                " started, or start this program with `--stores FILE`. Keys that came with a flow are recorded nowhere:"
+                f" a program that was started since needs the second. FILE holds {wanted}"
             )
         return Store(type=declared.type, params={**(declared.params or {}), **hidden})
 

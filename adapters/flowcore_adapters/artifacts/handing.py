@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 import attrs
 
 from flowcore.artifacts import Artifact, ArtifactPort
-from flowcore.documents.nodes.media_types import MediaTypes
 from flowcore.documents.nodes.object_names import encode_segment, name_on_edge
 from flowcore.errors import SourceError
 from flowcore.ids import RunId, flow_run_id
@@ -16,6 +15,7 @@ from flowcore.values import Instant
 from flowcore_adapters.content_type import HEAD, content_type_of, extension_of
 
 from .book import StoreBook
+from .fitness import misfit
 
 _LONGEST_EXTENSION = 12
 
@@ -117,9 +117,9 @@ class Handing:
 
 
 def _fit(what: str, port: ArtifactPort, content: str, *, code: str) -> None:
-    types = MediaTypes.of(port.types)
-    if not types.accepts(content):
-        raise SourceError(f"{what} must be {types}, and it is {content}", code=code, retryable=False)
+    why = misfit(what, port, content)
+    if why is not None:
+        raise SourceError(why, code=code, retryable=False)
 
 
 def _extension(artifact: Artifact) -> str:

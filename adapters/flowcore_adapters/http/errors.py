@@ -15,6 +15,7 @@ _STATUSES: Final = {
     "run-not-found": falcon.HTTP_404,
     "version-conflict": falcon.HTTP_409,
     "artifact-not-awaited": falcon.HTTP_409,
+    "artifact-type": falcon.HTTP_415,
     "object-exists": falcon.HTTP_409,
     "object-name": falcon.HTTP_409,
     "object-not-found": falcon.HTTP_404,

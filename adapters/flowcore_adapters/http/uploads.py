@@ -45,6 +45,7 @@ _PUT: Final = operation(
         200: Answer("It is kept.", OBJECT),
         409: Answer("The run has it already, or somebody else is just putting it.", OBJECT),
         411: Answer("The body has neither a length nor chunks.", OBJECT),
+        415: Answer("It is not of a type that the nodes take which wait for it; they fail.", OBJECT),
     },
 )
 BEGINNING: Final = 4096
@@ -72,7 +73,8 @@ class Arrivals(Protocol):
         """Return the name to keep an object under that begins with *beginning*.
 
         Raises:
-            FlowcoreError: Nobody waits for it any more (code `artifact-not-awaited`).
+            FlowcoreError: Nobody waits for it any more (code `artifact-not-awaited`), or nobody can take it (code
+                `artifact-type`).
         """
         ...
 
