@@ -36,6 +36,7 @@ from flowcore.run.events import (
     RunResumed,
     RunStarted,
     SkipCause,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -231,6 +232,11 @@ def paused(name: str, cause: PauseCause = PauseCause.BREAKPOINT_PRE) -> StepPaus
 
 
 LINE: Final = LogLine(at=T1, stream="stdout", message="hello")
+
+
+def held(name: str, reason: str = "nothing is free") -> StepHeld:
+    """Return that a step may start and does not yet."""
+    return StepHeld(instance=InstanceId(name), reason=reason, at=T1)
 
 
 def logged(name: str, first: int = 0, attempt: int = 1, lines: tuple[LogLine, ...] = (LINE,)) -> StepLogged:

@@ -32,6 +32,7 @@ from flowcore.run.events import (
     RunStopped,
     RunStopRequested,
     RunSucceeded,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -85,6 +86,8 @@ def described(event: "Event") -> tuple[str, str]:
             return name, PAUSES[cause]
         case StepLogged(instance=name, lines=lines):
             return name, f"wrote {counted(len(lines), 'line')}"
+        case StepHeld(instance=name, reason=reason):
+            return name, reason
         case StepImported(step=name):
             return name, "taken over from the parent run"
         case _:

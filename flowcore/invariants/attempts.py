@@ -54,6 +54,12 @@ def logged(ledger: Ledger, row: Row, event: StepLogged) -> None:
     row.lines += len(event.lines)
 
 
+def held(ledger: Ledger, row: Row) -> None:
+    """Check that only what may start is held."""
+    if row.status not in {StepStatus.READY, StepStatus.RETRYING}:
+        ledger.say("I4", f"StepHeld: '{row.path}' is {row.status}")
+
+
 def succeeded(ledger: Ledger, row: Row, event: AttemptSucceeded) -> None:
     """Check a success, which brings the outputs with it."""
     declared = {output.name for output in row.step.outputs}

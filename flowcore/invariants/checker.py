@@ -36,6 +36,7 @@ from flowcore.run.events import (
     RunStopRequested,
     RunSucceeded,
     StepEvent,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -146,6 +147,8 @@ class RunChecker:
                 attempts.stopped(ledger, row, event)
             case StepLogged():
                 attempts.logged(ledger, row, event)
+            case StepHeld():
+                attempts.held(ledger, row)
             case RetryAbandoned():
                 attempts.abandoned(ledger, row)
             case StepSkipped():

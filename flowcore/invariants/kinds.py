@@ -19,6 +19,7 @@ from flowcore.run.events import (
     GuardFailed,
     IterationStarted,
     RetryAbandoned,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -35,6 +36,7 @@ STEP_LEVEL: Final = (
     StepSkipped,
     StepPaused,
     StepLogged,
+    StepHeld,
     BodyStarted,
     BodySucceeded,
     BodyFailed,
@@ -47,5 +49,5 @@ STEP_LEVEL: Final = (
     IterationStarted,
     StepImported,
 )
-BY_INSTANCE: Final = STEP_LEVEL[:12]
+BY_INSTANCE: Final = STEP_LEVEL[:13]
 AttemptEnd: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptStopped

@@ -239,6 +239,15 @@ class ToggleTrace:
 
 
 @attrs.frozen(kw_only=True)
+class HoldStep:
+    """Say why a step that may start does not yet; said again, it changes nothing."""
+
+    instance: InstanceId
+    reason: str
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
 class StopRun:
     """End the run: cancel what is in the air, start nothing more."""
 
@@ -254,6 +263,7 @@ Command: TypeAlias = (
     | ReportSuccess
     | ReportFailure
     | ReportLines
+    | HoldStep
     | ReportIteration
     | DeliverArtifact
     | RefuseArtifact

@@ -12,6 +12,7 @@ from .commands import (
     ContinueRun,
     CreateRun,
     DeliverArtifact,
+    HoldStep,
     PauseRun,
     RefuseArtifact,
     RejectReport,
@@ -51,6 +52,7 @@ from .events import (
     RunStopped,
     RunStopRequested,
     SkipCause,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -83,6 +85,8 @@ def decide(command: Command, state: RunState) -> tuple[Event, ...]:
             return _fail(command, state)
         case ReportLines():
             return _log(command, state)
+        case HoldStep():
+            return _hold(command, state)
         case ReportIteration():
             return _iterate(command, state)
         case Settle(at=at):
@@ -319,6 +323,15 @@ def _log(command: ReportLines, state: RunState) -> tuple[Event, ...]:
             at=command.at,
         ),
     )
+
+
+def _hold(command: HoldStep, state: RunState) -> tuple[Event, ...]:
+    instance = state.instances.get(command.instance)
+    if instance is None or instance.status not in _STARTABLE or state.status is not RunStatus.RUNNING:
+        return ()
+    if instance.held == command.reason:
+        return ()
+    return (StepHeld(instance=command.instance, reason=command.reason, at=command.at),)
 
 
 def _iterate(command: ReportIteration, state: RunState) -> tuple[Event, ...]:

@@ -38,6 +38,7 @@ from .events import (
     RunStopRequested,
     RunSucceeded,
     SkipCause,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -115,8 +116,8 @@ def evolve(state: RunState, event: Event) -> RunState:
             _evolve_body(state, event)
         case StepPaused():
             pause_at(state, event)
-        case StepLogged():
-            state.instances[event.instance].lines += len(event.lines)
+        case StepLogged() | StepHeld():
+            _note(state, event)
         case AwaitFailed():
             instance = state.instances[InstanceId(event.step)]
             count_idle(state, instance, -1)
@@ -214,10 +215,20 @@ def _start(state: RunState, event: AttemptStarted) -> None:
     instance.status = StepStatus.RUNNING
     instance.attempt = event.attempt
     instance.lines = 0
+    instance.held = None
     if event.attempt == 1 and state.step_of(instance).retry.within_s is not None:
         instance.begun = event.at
     state.in_the_air[instance.id] = None
     tidy(state, state.retries if before is StepStatus.RETRYING else state.ready, before)
+
+
+def _note(state: RunState, event: StepLogged | StepHeld) -> None:
+    """Take in what moves nothing."""
+    instance = state.instances[event.instance]
+    if isinstance(event, StepHeld):
+        instance.held = event.reason
+    else:
+        instance.lines += len(event.lines)
 
 
 def _land(state: RunState, name: InstanceId) -> InstanceState:

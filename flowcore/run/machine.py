@@ -44,6 +44,7 @@ from .events import (
     RunStopped,
     RunStopRequested,
     RunSucceeded,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -135,6 +136,7 @@ STEP_TRANSITIONS: Final[Mapping[StepStatus, Mapping[type[Event], frozenset[StepS
             BodyStarted: frozenset({StepStatus.RUNNING}),
             IterationStarted: frozenset({StepStatus.RUNNING}),
             AttemptStarted: frozenset({StepStatus.RUNNING}),
+            StepHeld: frozenset({StepStatus.READY}),
             StepSkipped: frozenset({StepStatus.SKIPPED}),
         },
         StepStatus.RUNNING: {
@@ -151,6 +153,7 @@ STEP_TRANSITIONS: Final[Mapping[StepStatus, Mapping[type[Event], frozenset[StepS
         },
         StepStatus.RETRYING: {
             AttemptStarted: frozenset({StepStatus.RUNNING}),
+            StepHeld: frozenset({StepStatus.RETRYING}),
             RetryAbandoned: frozenset({StepStatus.FAILED}),
         },
         StepStatus.PAUSED: {StepSkipped: frozenset({StepStatus.SKIPPED})},

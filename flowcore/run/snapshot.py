@@ -18,7 +18,7 @@ from .scopes import make_iteration, open_body
 from .settlement import make_items
 from .state import NEVER, Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """The version of the shape below; a snapshot of any other is passed over."""
 _STATUSES: Final = tuple(StepStatus)
 _NUMBERS: Final = {status: number for number, status in enumerate(_STATUSES)}
@@ -46,6 +46,7 @@ class Columns(TypedDict):
     passed: dict[str, list[str]]
     lines: dict[str, int]
     begun: dict[str, Instant]
+    held: dict[str, str]
 
 
 class ScopeData(TypedDict):
@@ -258,6 +259,7 @@ def _columns(instances: Sequence[InstanceState]) -> Columns:
         "error": {str(number): each.error for number, each in enumerate(instances) if each.error is not None},
         "passed": {str(number): [*each.passed] for number, each in enumerate(instances) if each.passed},
         "lines": {str(number): each.lines for number, each in enumerate(instances) if each.lines},
+        "held": {str(number): each.held for number, each in enumerate(instances) if each.held is not None},
         "begun": {str(number): each.begun for number, each in enumerate(instances) if each.begun is not None},
     }
 
@@ -287,3 +289,5 @@ def _fill(instances: Sequence[InstanceState], columns: Columns) -> None:
         instances[int(number)].lines = lines
     for number, at in columns["begun"].items():
         instances[int(number)].begun = Instant(at)
+    for number, reason in columns["held"].items():
+        instances[int(number)].held = reason

@@ -103,6 +103,7 @@ class InstanceState:
         gated: Whether the run may pause at it.
         passed: The pauses before it that are behind it.
         lines: How many lines its present attempt has left.
+        held: Why it has not started though it may, or None.
         begun: When its first attempt began, where its retry policy counts from then; None elsewhere.
         bodied: Whether it runs a body instead of being tried.
         scope: The number of the scope that it is in.
@@ -129,6 +130,7 @@ class InstanceState:
     body: int | None = None
     path: str = ""
     begun: Instant | None = None
+    held: str | None = None
 
 
 make_instance_state: Final = maker(InstanceState)

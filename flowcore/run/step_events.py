@@ -257,6 +257,19 @@ class StepLogged:
 
 
 @attrs.frozen(kw_only=True)
+class StepHeld:
+    """A step that may start does not yet, because what it needs is not free, or not there at all.
+
+    Attributes:
+        reason: What it needs and what there is, for people.
+    """
+
+    instance: InstanceId
+    reason: str
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
 class AwaitFailed:
     """An artifact that the step waits for did not come in time, or was none for it: it failed without an attempt."""
 
@@ -289,5 +302,6 @@ StepEvent: TypeAlias = (
     | BodyFailed
     | StepPaused
     | StepLogged
+    | StepHeld
     | AwaitFailed
 )

@@ -9,7 +9,7 @@ import attrs
 from flowcore.ids import RunId
 from flowcore.model import Flow, Step
 from flowcore.ports import Recorded
-from flowcore.run.events import Event, ReportRejected, RunCreated, RunResumed
+from flowcore.run.events import Event, ReportRejected, RunCreated, RunResumed, StepHeld
 from flowcore.values import Json, is_list, is_mapping
 
 from .outputs import OutputsView
@@ -182,8 +182,9 @@ def _gap(timing: Timing) -> float:
 
 
 def _parting(first: Sequence[Recorded], second: Sequence[Recorded]) -> Parting | None:
-    ours = [recorded.event for recorded in first if not isinstance(recorded.event, RunResumed | ReportRejected)]
-    theirs = [recorded.event for recorded in second if not isinstance(recorded.event, RunResumed | ReportRejected)]
+    # Who drives a run, and what was free there, is no difference of the runs.
+    ours = [each.event for each in first if not isinstance(each.event, RunResumed | ReportRejected | StepHeld)]
+    theirs = [each.event for each in second if not isinstance(each.event, RunResumed | ReportRejected | StepHeld)]
     for version, (one, two) in enumerate(zip_longest(ours, theirs), 1):
         if _meaning(one) != _meaning(two):
             return Parting(version=version, first=_called(one), second=_called(two))

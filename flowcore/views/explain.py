@@ -134,6 +134,8 @@ def _sentences(state: RunState, instance: InstanceState, settled: Event | None) 
             left = state.step_of(instance).retry.max_attempts - (instance.attempt - instance.lost)
             yield f"attempt {instance.attempt} came to nothing: {instance.error}"
             yield f"the next attempt is due; {max(left, 0)} of its attempts are left" + _held_up(state)
+            if instance.held is not None:
+                yield instance.held
         case StepStatus.RUNNING:
             yield from _running(state, instance)
         case StepStatus.SUCCEEDED:
@@ -174,6 +176,8 @@ def _ready(state: RunState, instance: InstanceState) -> Iterator[str]:
         return
     guard = " to have its condition looked at" if instance.guarded else ""
     yield f"everything it depends on is settled; it is ready{guard}" + _held_up(state)
+    if instance.held is not None:
+        yield instance.held
     yield from _run_words(state)
 
 

@@ -214,7 +214,7 @@ class FlowRunView:
         return {
             "Status": self._node_word(instance),
             "Logs": self._logs.get(step.name, []),
-            "Error": instance.error or "",
+            "Error": _error(instance),
             "Attempt": _attempt(instance),
             "MaxAttempts": step.retry.max_attempts,
         }
@@ -239,6 +239,12 @@ def _attempt(instance: InstanceState) -> int:
     if not instance.attempt:
         return 0 if instance.fan_out is None and instance.body is None else 1
     return max(instance.attempt - instance.lost, 1)
+
+
+def _error(instance: InstanceState) -> str:
+    """Return the failure of a node, and while it is ready what it lacks (contract flow-runs, section 10)."""
+    held = instance.held if instance.status in {StepStatus.READY, StepStatus.RETRYING} else None
+    return "; ".join(text for text in (instance.error, held) if text)
 
 
 def _artifact(edge: str, artifact: Artifact) -> ArtifactDocument:

@@ -43,6 +43,7 @@ from flowcore.run.events import (
     RunStopped,
     RunStopRequested,
     RunSucceeded,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -223,7 +224,7 @@ class StatusView:
             case BodyFailed(instance=instance, error=error, at=at):
                 if self._whole(instance):
                     self._settle(instance, StepStatus.FAILED, at, (error,))
-            case ConditionMet() | StepLogged():
+            case ConditionMet() | StepLogged() | StepHeld():
                 pass
             case _:
                 self._evolve_run(event)

@@ -25,10 +25,13 @@ from flowcore.run.events import (
     AwaitFailed,
     RunFailed,
     RunSucceeded,
+    StepHeld,
     StepLogged,
 )
 from flowcore.run.machine import RunStatus
 from flowcore.service import load, request
+from flowcore.views.explain import explain
+from flowcore.views.flow_runs import FlowRunView
 from flowcore_adapters.artifacts.book import StoreBook
 from flowcore_adapters.artifacts.factory import StoreSettings
 from flowcore_adapters.artifacts.objects import S3ArtifactStore
@@ -375,6 +378,11 @@ def test_nodes_share_what_the_machine_has(log: SharedMemoryEventLog, tmp_path: P
         events = place.finish(place.start(compiled(nodes, [definition("work", Tier="c-large")])))
         assert isinstance(events[-1], RunSucceeded)
         assert (most, granted) == (1, {(2, 4 * GB)})
+        # Each is told of once, however often the engine looks.
+        held = [event for event in events if isinstance(event, StepHeld)]
+        assert len({event.instance for event in held}) == len(held) > 0
+        need = "its tier c-large needs 8 cores and 8.0 GB of memory; there are 2 cores and 4.0 GB for all"
+        assert {event.reason for event in held} == {f"it waits for what others use: {need}"}
         assert budget.reserve(Resources(cores=2, memory_bytes=4 * GB, storage_bytes=0), "all is free again")
 
 
@@ -390,6 +398,14 @@ def test_a_tier_that_is_too_large_waits_when_the_operator_is_strict(
         assert done.wait(20)
         started = [event.instance for event in place.events(run_id) if isinstance(event, AttemptStarted)]
         assert started == ["small"]
+        view = FlowRunView()
+        for recorded in log.read(run_id):
+            view.evolve(recorded)
+        state = view.render()["NodeState"]["large"]
+        need = "its tier c-large needs 8 cores and 8.0 GB of memory; there are 2 cores and 4.0 GB"
+        reason = f"it cannot start on this machine: {need} (`--tier-policy strict`)"
+        assert (state["Status"], state["Error"], state["Attempt"]) == ("READY", reason, 0)
+        assert reason in explain(log.read(run_id), "large").sentences
     assert "step 'large' waits: c-large needs 8 cores and 8.0 GB of memory; this machine has 2 and 4.0" in caplog.text
 
 

@@ -59,6 +59,7 @@ from flowcore.run.events import (
     RunStopRequested,
     RunSucceeded,
     SkipCause,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -214,6 +215,10 @@ STORED: Final[Mapping[type[Event], tuple[Event, Data]]] = {
     StepPaused: (
         StepPaused(instance=ITEM, cause=PauseCause.BREAKPOINT_PRE, at=AT),
         {"instance": "fetch/3", "cause": "breakpoint-pre", "at": 1733524800.123},
+    ),
+    StepHeld: (
+        StepHeld(instance=ITEM, reason="nothing is free", at=AT),
+        {"instance": "fetch/3", "reason": "nothing is free", "at": 1733524800.123},
     ),
     StepLogged: (
         StepLogged(instance=ITEM, attempt=1, first=2, lines=(LogLine(at=AT, stream="stderr", message="oops"),), at=AT),

@@ -8,6 +8,7 @@ from flowcore.model import Flow, OnError, RetryPolicy
 from flowcore.run.commands import (
     ContinueRun,
     CreateRun,
+    HoldStep,
     PauseRun,
     ReportGuard,
     ReportGuardFailure,
@@ -42,7 +43,7 @@ from flowcore.run.events import (
 from flowcore.run.evolve import fold
 from flowcore.testing import given
 from flowcore.values import Instant, Json
-from tests.builders import T0, T1, T2, begun, created, failed, fails, skipped, started, step, succeeded
+from tests.builders import T0, T1, T2, begun, created, failed, fails, held, skipped, started, step, succeeded
 
 SETTLE = Settle(at=T2)
 
@@ -467,3 +468,25 @@ class TestRetriesOfACondition:
 
     def test_what_cannot_be_mended_says_only_that(self) -> None:
         assert (self.tried(60.0, retryable=False).retry_at, self.tried(60.0, retryable=False).error) == (None, "no")
+
+
+class TestHolding:
+    """A step that may start and cannot yet says why, once."""
+
+    HOLD = HoldStep(instance=InstanceId("a"), reason="nothing is free", at=T1)
+
+    def test_a_step_that_may_start_is_held(self) -> None:
+        given(*begun(step("a"))).when(self.HOLD).then(held("a"))
+        run = (*begun(step("a", retry=2)), started("a"), failed("a", retry=T2))
+        given(*run).when(self.HOLD).then(held("a"))
+        other = attrs.evolve(self.HOLD, reason="less is free")
+        given(*begun(step("a")), held("a")).when(other).then(held("a", "less is free"))
+
+    def test_nothing_else_is(self) -> None:
+        given(*begun(step("b"))).when(self.HOLD).then()
+        given(*begun(step("a")), started("a")).when(self.HOLD).then()
+        given(*begun(step("a")), RunPaused(at=T1)).when(self.HOLD).then()
+
+    def test_what_has_started_is_held_no_more(self) -> None:
+        assert fold([*begun(step("a")), held("a")]).instances[InstanceId("a")].held == "nothing is free"
+        assert fold([*begun(step("a")), held("a"), started("a")]).instances[InstanceId("a")].held is None

@@ -40,6 +40,7 @@ from flowcore.run.events import (
     RunStopRequested,
     RunSucceeded,
     StepEvent,
+    StepHeld,
     StepImported,
     StepLogged,
     StepPaused,
@@ -61,6 +62,7 @@ from tests.builders import (
     entered,
     failed,
     fanned,
+    held,
     imported,
     iterated,
     joined,
@@ -191,6 +193,13 @@ STEP_SCRIPTS: Final[Mapping[StepRow, Script]] = {
     (StepStatus.READY, StepPaused, StepStatus.PAUSED): (
         *begun(step("a", pause=True)),
         paused("a", PauseCause.WAIT),
+    ),
+    (StepStatus.READY, StepHeld, StepStatus.READY): (*ONE, held("a")),
+    (StepStatus.RETRYING, StepHeld, StepStatus.RETRYING): (
+        *begun(step("a", retry=2)),
+        started("a"),
+        failed("a", retry=T2),
+        held("a"),
     ),
     (StepStatus.RUNNING, StepLogged, StepStatus.RUNNING): (*ONE, started("a"), logged("a")),
     (StepStatus.PAUSED, StepSkipped, StepStatus.SKIPPED): (

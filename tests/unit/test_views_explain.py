@@ -18,6 +18,7 @@ from tests.builders import (
     created,
     failed,
     fanned,
+    held,
     imported,
     lost,
     recorded,
@@ -186,3 +187,11 @@ class TestUnknown:
         with pytest.raises(CommandRejectedError) as error:
             explain([], "a")
         assert error.value.code == "run-missing"
+
+
+def test_why_a_step_is_held() -> None:
+    why = "it waits for what others use"
+    ready = explain(recorded([*begun(step("a")), held("a", why)]), "a").sentences
+    assert ready == ("everything it depends on is settled; it is ready", why)
+    again = (*begun(step("a", retry=2)), started("a"), failed("a", retry=T2), held("a", why))
+    assert explain(recorded(again), "a").sentences[-1] == why

@@ -31,6 +31,7 @@ from flowcore.run.events import (
     RunStopRequested,
     RunSucceeded,
     SkipCause,
+    StepHeld,
     StepLogged,
     StepSkipped,
 )
@@ -171,6 +172,14 @@ def test_a_queued_run_has_not_begun() -> None:
 
 def test_a_node_that_may_start_is_ready() -> None:
     assert node(shown(flow("open"), RunStarted(at=T0))) == ("RUNNING", "READY", "", 0)
+
+
+def test_a_node_that_cannot_start_yet_is_ready_with_a_reason() -> None:
+    held = StepHeld(instance=RESIZE, reason="it needs more", at=later(1))
+    assert node(shown(flow("open"), RunStarted(at=T0), held)) == ("RUNNING", "READY", "it needs more", 0)
+    assert node(shown(flow("open"), RunStarted(at=T0), held, *BEGUN[1:])) == ("RUNNING", "RUNNING", "", 1)
+    history = (*BEGUN, failed(1, retry=True), held)
+    assert node(shown(flow("open"), *history)) == ("RUNNING", "RETRYING", "exit code 3; it needs more", 1)
 
 
 def test_a_node_is_retrying_during_the_pause_and_running_during_the_attempt() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from flowcore.artifacts import Resources
 from flowcore.ids import InstanceId, RunId
 from flowcore.model import Step
-from flowcore.run.commands import ReportFailure, ReportLines, ReportSuccess
+from flowcore.run.commands import HoldStep, ReportFailure, ReportLines, ReportSuccess
 from flowcore.run.state import InstanceState
 from flowcore.service import RunSession
 from flowcore.values import Instant
@@ -103,6 +103,10 @@ class ActiveRun:
         if self._handing is None or not (step.artifact_inputs or step.artifact_outputs):
             return None
         return self._handing(self.run_id, state.flow, state.created_at or Instant(0.0), step, dict(state.artifacts))
+
+    def hold(self, instance: InstanceId, reason: str, at: Instant) -> None:
+        """Have it recorded, once, why *instance* does not start though it may."""
+        self.session.execute(HoldStep(instance=instance, reason=reason, at=at))
 
     def report(self, attempt: Attempt, command: ReportSuccess | ReportFailure) -> None:
         """Take in what *attempt* has written and come to."""

@@ -72,6 +72,17 @@ class Budget:
         self._memory += wanted.memory_bytes
         return wanted
 
+    def reason(self, wanted: Resources) -> str:
+        """Return why `reserve` has given nothing for *wanted*, for people."""
+        there = f"{self._capacity.cores:g} cores and {self._capacity.memory_bytes / 1024**3:.1f} GB"
+        name = f"its tier {wanted.tier}" if wanted.tier else "it"
+        needs = f"{name} needs {wanted.cores:g} cores and {wanted.memory_bytes / 1024**3:.1f} GB of memory"
+        # What is larger than all there is gets that much, unless the operator is strict.
+        larger = wanted.cores > self._capacity.cores or wanted.memory_bytes > self._capacity.memory_bytes
+        if larger and self._fit is Fit.STRICT:
+            return f"it cannot start on this machine: {needs}; there are {there} (`--tier-policy strict`)"
+        return f"it waits for what others use: {needs}; there are {there} for all"
+
     def release(self, granted: Resources | None) -> None:
         """Give back what `reserve` gave."""
         if granted is not None:

@@ -325,6 +325,7 @@ class Turns:
         if wanted is not None and granted is None:
             self._starved[run.run_id] = run
             self._give_back(plan, None)
+            run.hold(effect.instance, self._budget.reason(wanted), now)
             return 0
         try:
             session.execute(make_start_attempt(instance=effect.instance, at=now))
