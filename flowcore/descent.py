@@ -10,16 +10,27 @@ from typing import Final
 
 import attrs
 
+from .artifacts import Artifact
 from .errors import CommandRejectedError, FlowDocumentError, Problem
 from .graph import dependents
-from .ids import InstanceId, RunId, StepName
+from .ids import InstanceId, RunId, StepName, top_step
 from .model import Flow, Step
+from .run.events import NO_ARTIFACTS
 from .run.machine import StepStatus
 from .run.state import RunState
 from .values import Json
 
-_DECISIVE: Final = ("input", "outputs", "when", "for_each")
-"""The fields of a step that decide what comes out of it; the others say when and how often it is tried."""
+_DECISIVE: Final = {
+    "input": "input",
+    "outputs": "outputs",
+    "when": "when",
+    "for_each": "for_each",
+    "body": "body",
+    "loop": "loop",
+    "artifact_inputs": "artifacts",
+    "artifact_outputs": "artifacts",
+}
+"""The fields of a step that decide what comes out of it, in words; the others say when and how often it is tried."""
 
 
 @attrs.frozen(kw_only=True)
@@ -29,11 +40,15 @@ class Descent:
     Attributes:
         forked_from: The step from which everything is done anew; None when only what did not succeed is.
         imports: The outputs of the steps that are not run again.
+        inner: The outputs of the steps of their bodies, by path id.
+        artifacts: What there was on the edges of the parent.
     """
 
     parent: RunId
     forked_from: StepName | None
     imports: Mapping[StepName, Mapping[str, Json]]
+    inner: Mapping[InstanceId, Mapping[str, Json]] = attrs.field(factory=dict[InstanceId, Mapping[str, Json]])
+    artifacts: Mapping[str, Artifact] = NO_ARTIFACTS
 
 
 def retry(state: RunState) -> Descent:
@@ -51,7 +66,7 @@ def retry(state: RunState) -> Descent:
         raise CommandRejectedError(
             "nothing-to-retry", f"every step of run {state.run_id} has succeeded: there is nothing to retry"
         )
-    return Descent(parent=state.run_id, forked_from=None, imports=imports)
+    return _descent(state, None, imports)
 
 
 def fork(state: RunState, start: StepName, flow: Flow) -> Descent:
@@ -86,7 +101,19 @@ def fork(state: RunState, start: StepName, flow: Flow) -> Descent:
     ]
     if problems:
         raise FlowDocumentError(problems)
-    return Descent(parent=state.run_id, forked_from=start, imports=imports)
+    return _descent(state, start, imports)
+
+
+def _descent(state: RunState, start: StepName | None, imports: Mapping[StepName, Mapping[str, Json]]) -> Descent:
+    # Steps of bodies have path ids; those of the flow do not.
+    recorded = ((InstanceId(path), outputs) for path, outputs in state.outputs.items())
+    return Descent(
+        parent=state.run_id,
+        forked_from=start,
+        imports=imports,
+        inner={path: left for path, left in recorded if "/" in path and top_step(path) in imports},
+        artifacts=dict(state.artifacts),
+    )
 
 
 def _recorded(state: RunState, names: Iterable[StepName]) -> dict[StepName, Mapping[str, Json]]:
@@ -114,7 +141,7 @@ def _downstream(flow: Flow, start: StepName) -> set[StepName]:
 
 def _changed(old_flow: Flow, old: Step, new_flow: Flow, new: Step) -> str:
     """Return what is different and decides what comes out of the step, for people; nothing when nothing is."""
-    fields = [name for name in _DECISIVE if getattr(old, name) != getattr(new, name)]
+    fields = [*dict.fromkeys(word for name, word in _DECISIVE.items() if getattr(old, name) != getattr(new, name))]
     if old_flow.sources[old.source] != new_flow.sources[new.source]:
         fields.append("source")
     return " and ".join(fields) + (" has" if len(fields) == 1 else " have") if fields else ""

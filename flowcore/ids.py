@@ -78,3 +78,8 @@ def item_id(step: StepName, index: int) -> InstanceId:
 def child_id(instance: InstanceId, step: StepName) -> InstanceId:
     """Return the path of *step* in the body that *instance* runs."""
     return InstanceId(f"{instance}/{step}")
+
+
+def top_step(instance: InstanceId) -> StepName:
+    """Return the step of the flow itself that *instance* is of, or is in the body of."""
+    return StepName(instance.partition("/")[0])

@@ -120,7 +120,8 @@ def recorded_results(events: Iterable[Recorded]) -> dict[str, list[Result]]:
         match recorded.event:
             case RunCreated(flow=flow):
                 fanned = frozenset(step.name for step in flow.steps if step.for_each is not None)
-            case StepImported(step=name, outputs=outputs):
+            case StepImported(step=name, outputs=outputs, inner=inner):
+                found.update((path, [Success(left)]) for path, left in inner.items())
                 found.update(_items(name, outputs) if outputs and name in fanned else {name: [Success(outputs)]})
             case AttemptStarted(instance=name, at=at):
                 began[name] = at

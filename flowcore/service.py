@@ -92,7 +92,12 @@ def create_run(
         )
         if descent is not None:
             command = attrs.evolve(
-                command, parent=descent.parent, forked_from=descent.forked_from, imports=descent.imports
+                command,
+                parent=descent.parent,
+                forked_from=descent.forked_from,
+                imports=descent.imports,
+                inner=descent.inner,
+                artifacts=descent.artifacts,
             )
         try:
             log.append(Append(run_id, 0, decide(command, RunState())))

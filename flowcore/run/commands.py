@@ -23,6 +23,8 @@ class CreateRun:
         parent: The run whose outputs it starts with, or None.
         forked_from: The step from which everything is done anew, or None.
         imports: What steps came to in the parent: they are not run again.
+        inner: What the steps of bodies came to there, by path id.
+        artifacts: What there was on the edges of the parent: made by a step that is not run again, or arrived.
         breakpoints: Where the run shall pause, or None for nowhere.
         trace: Whether the lines of its attempts shall be recorded.
         labels: What its caller wants to find again.
@@ -36,6 +38,8 @@ class CreateRun:
     parent: RunId | None = None
     forked_from: StepName | None = None
     imports: Mapping[StepName, Mapping[str, Json]] = attrs.field(factory=dict[StepName, Mapping[str, Json]])
+    inner: Mapping[InstanceId, Mapping[str, Json]] = attrs.field(factory=dict[InstanceId, Mapping[str, Json]])
+    artifacts: Mapping[str, Artifact] = NO_ARTIFACTS
     breakpoints: Breakpoints | None = None
     trace: bool = False
     labels: Mapping[str, str] = attrs.field(factory=dict[str, str])

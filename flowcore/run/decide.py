@@ -1,11 +1,12 @@
 """What may happen next: commands in, events out. Refuses or adds, never changes the state; asked twice adds nothing."""
 
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from flowcore.errors import CommandRejectedError
-from flowcore.ids import InstanceId, StepName
+from flowcore.ids import InstanceId, StepName, top_step
 from flowcore.model import DEFAULT_MAX_WORKERS, RetryPolicy
-from flowcore.values import Instant
+from flowcore.values import Instant, Json
 
 from .commands import (
     Command,
@@ -180,12 +181,26 @@ def _create(command: CreateRun, state: RunState) -> tuple[Event, ...]:
         labels=command.labels,
         batch=command.batch,
     )
-    imports = (
-        StepImported(step=step.name, outputs=command.imports[step.name], at=command.at)
-        for step in command.flow.steps
-        if step.name in command.imports
-    )
-    return (created, *imports)
+    return (created, *_take_over(command))
+
+
+def _take_over(command: CreateRun) -> Iterator[Event]:
+    """Yield what the new run has from its parent: what was put there for it, and what its steps came to."""
+    steps, known = command.flow.steps, command.artifacts
+    for edge in dict.fromkeys(edge for step in steps for edge in step.awaits if edge in known):
+        yield ArtifactArrived(edge=edge, artifact=known[edge], at=command.at)
+    inner: dict[str, dict[InstanceId, Mapping[str, Json]]] = {}
+    for path, outputs in command.inner.items():
+        inner.setdefault(top_step(path), {})[path] = outputs
+    for step in steps:
+        if step.name in command.imports:
+            yield StepImported(
+                step=step.name,
+                outputs=command.imports[step.name],
+                at=command.at,
+                artifacts={port.edge: known[port.edge] for port in step.artifact_outputs if port.edge in known},
+                inner=inner.get(step.name, {}),
+            )
 
 
 def _continue(command: ContinueRun | SkipPaused, state: RunState) -> tuple[Event, ...]:

@@ -62,6 +62,7 @@ from .settlement import (
     take_body,
     take_failure,
     take_fan_out,
+    take_import,
     take_join,
     take_skip,
     take_stop,
@@ -124,12 +125,7 @@ def evolve(state: RunState, event: Event) -> RunState:
             take_failure(state, instance, event.error)
             forget_doomed(state)
         case StepImported():
-            instance = state.instances[InstanceId(event.step)]
-            count_idle(state, instance, -1)
-            if state.context is not None:
-                share(state.context, event.outputs)
-            take_success(state, instance, event.outputs)
-            tidy(state, state.ready, StepStatus.READY)
+            take_import(state, event)
         case _:
             _evolve_run(state, event)
     return state

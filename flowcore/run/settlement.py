@@ -7,11 +7,20 @@ from flowcore.model import Dialect, Flow, OnError
 from flowcore.node_ids import node_id
 from flowcore.values import Json
 
-from .events import BodyFailed, BodySucceeded, FanOutFailed, FanOutStarted, FanOutSucceeded, SkipCause, StepSkipped
+from .events import (
+    BodyFailed,
+    BodySucceeded,
+    FanOutFailed,
+    FanOutStarted,
+    FanOutSucceeded,
+    SkipCause,
+    StepImported,
+    StepSkipped,
+)
 from .machine import StepStatus
 from .policy import passes_skip, policy, stops_run, tolerated, word
 from .readiness import count_idle, make_ready, meet, pause_after, tidy
-from .scopes import break_fan_out, give_up
+from .scopes import break_fan_out, give_up, share
 from .state import Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
 
 
@@ -91,6 +100,22 @@ def forget_doomed(state: RunState) -> None:
     """Drop what has been skipped, or has failed before it could be, from the front of those to be skipped."""
     while state.doomed and state.steps[state.doomed[0].index].status is not StepStatus.PENDING:
         state.doomed.popleft()
+
+
+def take_import(state: RunState, event: StepImported) -> None:
+    """Settle a step with what it came to in the parent run, whatever it was about to do in this one."""
+    instance = state.instances[InstanceId(event.step)]
+    count_idle(state, instance, -1)
+    state.outputs.update((path, outputs) for path, outputs in event.inner.items())
+    if state.context is not None:
+        for outputs in (*event.inner.values(), event.outputs):
+            share(state.context, outputs)
+    state.artifacts.update(event.artifacts)
+    take_success(state, instance, event.outputs)
+    tidy(state, state.ready, StepStatus.READY)
+    state.entering.pop((instance.index, instance.item), None)
+    state.awaiting.pop(instance.index, None)
+    state.breaks.pop(instance.index, None)
 
 
 def take_skip(state: RunState, event: StepSkipped) -> None:

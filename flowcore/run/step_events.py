@@ -56,11 +56,18 @@ class LogLine:
 
 @attrs.frozen(kw_only=True)
 class StepImported:
-    """A step takes over what it came to in the parent run: it has succeeded, without an attempt of this run."""
+    """A step takes over what it came to in the parent run: it has succeeded, without an attempt of this run.
+
+    Attributes:
+        artifacts: The artifacts that it left there, by edge.
+        inner: What the steps of its body left there, by path id and in the order in which they did.
+    """
 
     step: StepName
     outputs: Mapping[str, Json]
     at: Instant
+    artifacts: Mapping[str, Artifact] = NO_ARTIFACTS
+    inner: Mapping[InstanceId, Mapping[str, Json]] = attrs.field(factory=dict[InstanceId, Mapping[str, Json]])
 
 
 @attrs.frozen(kw_only=True)

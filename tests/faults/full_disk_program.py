@@ -28,7 +28,7 @@ MANY: Final = 100_000
 FLOW: Final = "flow:\n" + "".join(
     f"  - {{name: s{number}, output: [{{name: stdout}}], source: {{type: process,"
     f" configuration: {{command: [sh, -c, 'head -c 40000 /dev/zero | tr \"\\\\0\" {number % 10}']}}}}}}\n"
-    for number in range(100)
+    for number in range(250)
 )
 
 

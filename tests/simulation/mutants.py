@@ -216,5 +216,19 @@ MUTANTS: Final = (
     Mutant("a loop has no limit", decide, "_iterate", "command.number + 1 >= loop.max_iterations", "False"),
     Mutant("what is nested is not given up", scopes, "give_up", "rest.extend(", "list("),
     Mutant("the bodies of a broken fan-out go on", scopes, "break_fan_out", "instance.body is not None", "False"),
+    Mutant(
+        "a body that was taken over begins",
+        settlement,
+        "take_import",
+        "state.entering.pop((instance.index, instance.item), None)",
+        "pass",
+    ),
+    Mutant(
+        "a run pauses at what was taken over",
+        settlement,
+        "take_import",
+        "state.breaks.pop(instance.index, None)",
+        "pass",
+    ),
     Mutant("a failure in a body halts the run", settlement, "halt", "scope.owner is None", "True"),
 )

@@ -1,17 +1,51 @@
 """What a fork and a retry take over from their parent (issue: resume and fork; invariants I4 and I6)."""
 
+from typing import Final
+
 import attrs
 import pytest
 
+from flowcore.artifacts import Artifact, ArtifactPort
 from flowcore.descent import Descent, fork, retry
 from flowcore.errors import CommandRejectedError, FlowDocumentError
-from flowcore.ids import StepName
-from flowcore.model import OnError, Source
-from flowcore.run.events import RunFailed, RunSucceeded
+from flowcore.ids import InstanceId, StepName
+from flowcore.model import Breakpoints, Dialect, OnError, Source
+from flowcore.rehearsal import Success, recorded_results
+from flowcore.run.commands import Settle, StartRun
+from flowcore.run.decide import decide
+from flowcore.run.effects import Consequences, pending
+from flowcore.run.events import (
+    ArtifactArrived,
+    BodyStarted,
+    BodySucceeded,
+    Event,
+    RunFailed,
+    RunStarted,
+    RunSucceeded,
+    StepPaused,
+)
 from flowcore.run.evolve import fold
 from flowcore.run.state import RunState
-from tests.builders import RUN, T2, begun, failed, flow_of, skipped, started, step, succeeded
+from flowcore.service import create_run, load, request
+from flowcore.testing import MemoryEventLog
+from flowcore.values import Json
+from tests.builders import (
+    RUN,
+    T0,
+    T1,
+    T2,
+    begun,
+    body,
+    created,
+    failed,
+    flow_of,
+    skipped,
+    started,
+    step,
+    succeeded,
+)
 
+L, Z = InstanceId("l"), StepName("z")
 A, B, C, D = (StepName(name) for name in "abcd")
 STEPS = (step("a", outputs=("x",)), step("b", "a"), step("c", "b"), step("d", on_error=OnError.CONTINUE))
 FLOW = flow_of(*STEPS)
@@ -93,3 +127,62 @@ class TestFork:
         assert [problem.path for problem in error.value.problems] == [("flow", 0), ("flow", 3)]
         assert "its input and when have changed since" in str(error.value)
         assert "its source has changed since (fork from `d` or from a step before it)" in str(error.value)
+
+    def test_another_body_does_not_fit(self) -> None:
+        old, new = (body("l", step("i", outputs=outputs)) for outputs in ((), ("x",)))
+        state = fold([*begun(old, step("z", "l")), BodyStarted(instance=L, at=T0), started("l/i"), succeeded("l/i")])
+        state = fold([BodySucceeded(instance=L, at=T1)], state)
+        with pytest.raises(FlowDocumentError, match="its body has changed since"):
+            fork(state, StepName("z"), flow_of(new, step("z", "l")))
+
+
+class TestBodies:
+    """What the steps of a body left is taken over with it, and the body is not begun again."""
+
+    FLOW: Final = attrs.evolve(
+        flow_of(body("l", step("i")), step("z", "l")), dialect=Dialect.WORKFLOW, halt_on_failure=True
+    )
+    LEFT: Final[dict[str, dict[str, Json]]] = {"l": {}, "l/i": {"data": {"k": 1}, "variables": {"n": 2}}}
+
+    def parent(self) -> RunState:
+        first: list[Event] = [
+            attrs.evolve(created(), flow=self.FLOW),
+            RunStarted(at=T0),
+            BodyStarted(instance=L, at=T0),
+        ]
+        last: list[Event] = [BodySucceeded(instance=L, at=T1), started("z"), failed("z"), RunFailed(at=T2)]
+        return fold([*first, started("l/i"), succeeded("l/i", self.LEFT["l/i"]), *last])
+
+    @pytest.mark.parametrize("start", [None, Z])
+    def test_it_is_as_it_was(self, start: StepName | None) -> None:
+        parent = self.parent()
+        descent = retry(parent) if start is None else fork(parent, start, self.FLOW)
+        log, points = MemoryEventLog(), Breakpoints(steps=None)
+        run_id = create_run(log, self.FLOW, at=T0, descent=descent, breakpoints=points)
+        request(log, run_id, StartRun(at=T0))
+        state = load(log, run_id)
+        assert (state.context, state.outputs) == (self.LEFT["l/i"], self.LEFT)
+        assert pending(state, T0) == (Consequences(),)
+        assert [event.instance for event in decide(Settle(at=T0), state) if isinstance(event, StepPaused)] == ["z"]
+        # Whoever goes on from the descendant has it too.
+        assert retry(fold([failed("z"), RunFailed(at=T2)], fold([started("z")], state))).inner == {
+            "l/i": self.LEFT["l/i"]
+        }
+        script = recorded_results(log.read(run_id))
+        assert script["l/i"] == [Success(self.LEFT["l/i"])]
+
+
+class TestArtifacts:
+    """What a step has left, and what was put there for the run, is there for the new one."""
+
+    def test_they_come_along(self) -> None:
+        out, photo, other = (Artifact(store="default", name=name) for name in ("out", "photo", "other"))
+        maker = attrs.evolve(step("m", awaits=("photo",)), artifact_outputs=(ArtifactPort(port="o", edge="out"),))
+        flow = flow_of(maker, step("r", "m", awaits=("photo", "mask")))
+        run = [*begun(*flow.steps), ArtifactArrived(edge="photo", artifact=photo, at=T0), started("m")]
+        state = fold([*run, attrs.evolve(succeeded("m"), artifacts={"out": out, "more": other})])
+        log = MemoryEventLog()
+        run_id = create_run(log, flow, at=T0, descent=fork(state, StepName("r"), flow))
+        found = load(log, run_id)
+        assert (found.artifacts, set(found.readers)) == ({"photo": photo, "out": out}, {"photo", "mask"})
+        assert dict(found.awaiting) == {1: {"mask"}}

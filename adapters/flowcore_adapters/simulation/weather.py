@@ -10,8 +10,11 @@ from typing import Final, TypeVar
 
 import attrs
 
+from flowcore.descent import Descent, fork, retry
+from flowcore.errors import CommandRejectedError
 from flowcore.ids import StepName
 from flowcore.model import Breakpoints, Dialect, Flow, Loop, Moment, OnError, Output, RetryPolicy, Source, Step
+from flowcore.run.state import RunState
 
 T = TypeVar("T")
 _NAMES: Final = "abcdefgh"
@@ -19,6 +22,10 @@ _POLICIES: Final = (None, OnError.FAIL, OnError.SKIP, OnError.CONTINUE)
 MOST_ITEMS: Final = 3
 _DEEPEST: Final = 2
 _EVEN: Final = 0.5
+_DESCENDANTS: Final = 0.25
+"""In how many histories one of the runs is gone on from when all have ended."""
+_RETRIES: Final = 0.5
+"""How many of those do again what went wrong; the others begin anew at a step."""
 _LOOP: Final = Loop(condition="x", max_iterations=3)
 
 
@@ -166,3 +173,16 @@ def _draw_steps(odds: _Odds, names: str, *, depth: int) -> tuple[Step, ...]:
         )
     random.shuffle(steps)
     return tuple(steps)
+
+
+def draw_descent(random: Random, state: RunState) -> Descent | None:
+    """Return what a run takes over from the one of *state*, which has ended; None when none goes on from it."""
+    if random.random() >= _DESCENDANTS:
+        return None
+    try:
+        if random.random() < _RETRIES:
+            return retry(state)
+        return fork(state, random.choice(state.flow.steps).name, state.flow)
+    except CommandRejectedError:
+        # Everything has succeeded: there is nothing to do again.
+        return None

@@ -38,15 +38,13 @@ from flowcore.views.status import StatusView
 from .log import CrashError, FaultyLog
 from .program import LEASE_S, Program, Work
 from .violation import ViolationError
-from .weather import Weather, draw_breakpoints, draw_flow, draw_weather
+from .weather import Weather, draw_breakpoints, draw_descent, draw_flow, draw_weather
 
 _START: Final = 1_700_000_000.0
 _EVEN: Final = 0.5
 _HOUR_S: Final = 3600.0
 _CALM_MOVES: Final = 2_000
 """Within so many moves after the last fault every run must have ended."""
-
-
 _PHOTO: Final = Artifact(store="default", name="photo.png")
 
 
@@ -101,11 +99,9 @@ class World:
         violation = None
         try:
             self._begin()
-            for _ in range(self.weather.moves):
-                self._move()
-                if all(run.state.ended for run in self.runs.values()) and self._even():
-                    break
-            self._calm_down()
+            self._live()
+            if self._descend():
+                self._live()
             self._look_back()
         except ViolationError as error:
             violation = str(error)
@@ -124,6 +120,26 @@ class World:
             create_run(self.log, flow, at=Instant(self.now), max_workers=self.weather.workers, breakpoints=points)
         for _ in range(self.weather.programs):
             self._start_program()
+
+    def _live(self) -> None:
+        """Let things happen, and then let everything come to its end."""
+        self.calm = False
+        for _ in range(self.weather.moves):
+            self._move()
+            if all(run.state.ended for run in self.runs.values()) and self._even():
+                break
+        self._calm_down()
+
+    def _descend(self) -> bool:
+        """Begin a run that takes over what one of the others came to, if there is to be one; return whether."""
+        state = self.random.choice(tuple(self.runs.values())).state
+        descent = draw_descent(self.random, state)
+        if descent is None:
+            return False
+        self._say(f"a descendant: {descent}")
+        points = draw_breakpoints(self.random)
+        create_run(self.log, state.flow, at=Instant(self.now), descent=descent, breakpoints=points)
+        return True
 
     def _start_program(self) -> None:
         self._numbers += 1
