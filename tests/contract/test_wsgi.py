@@ -45,7 +45,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("FLOWCORE_DB", str(found))
     create_run(remembered(found), Flow(sources={}, steps=()), at=Instant(1733524800.0))
     yield found
-    for close in at_exit:
+    for close in reversed(at_exit):
         close()
     for log in opened:
         log.close()

@@ -74,6 +74,8 @@ def get_app(*, threads: int = _FEW) -> "WSGIApplication":
     )
     said = os.environ.get("FLOWCORE_THREADS", "")
     log = SqliteEventLog(os.environ.get("FLOWCORE_DB") or default_path())
+    # Nobody tells an application that its server ends. What is registered later ends before.
+    atexit.register(log.close)
     starting = _starting(log) if os.environ.get("FLOWCORE_START") == "1" else None
     count = int(said) if said.isdigit() else threads
     return create_app(log, guard=guard, threads=count, uploads=_uploads(log), starting=starting)
