@@ -55,9 +55,11 @@ def logged(ledger: Ledger, row: Row, event: StepLogged) -> None:
 
 
 def held(ledger: Ledger, row: Row) -> None:
-    """Check that only what may start is held."""
-    if row.status not in {StepStatus.READY, StepStatus.RETRYING}:
+    """Check that only what may start is held; that it is ready follows from what it depends on."""
+    if row.status not in {StepStatus.PENDING, StepStatus.RETRYING}:
         ledger.say("I4", f"StepHeld: '{row.path}' is {row.status}")
+    else:
+        ledger.may_start(row)
 
 
 def succeeded(ledger: Ledger, row: Row, event: AttemptSucceeded) -> None:

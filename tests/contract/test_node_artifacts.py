@@ -15,6 +15,7 @@ from flowcore.documents.nodes.compilation import Compiled
 from flowcore.documents.nodes.tiers import Fit
 from flowcore.errors import ObjectNotFoundError, StoreConfigurationError
 from flowcore.ids import RunId, flow_run_id
+from flowcore.invariants import violations
 from flowcore.ports import SourceCall
 from flowcore.run.commands import ContinueRun, PauseRun
 from flowcore.run.events import (
@@ -403,6 +404,7 @@ def test_a_tier_that_is_too_large_waits_when_the_operator_is_strict(
             view.evolve(recorded)
         state = view.render()["NodeState"]["large"]
         need = "its tier c-large needs 8 cores and 8.0 GB of memory; there are 2 cores and 4.0 GB"
+        assert not violations(log.read(run_id))
         reason = f"it cannot start on this machine: {need} (`--tier-policy strict`)"
         assert (state["Status"], state["Error"], state["Attempt"]) == ("READY", reason, 0)
         assert reason in explain(log.read(run_id), "large").sentences

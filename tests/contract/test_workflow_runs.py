@@ -1,6 +1,7 @@
 """Whole workflows, run in memory and over SQLite: contract executions, sections 4 to 8."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -211,6 +212,21 @@ class TestRetries:
         answer = ended.data["apiResponse"]
         assert isinstance(answer, dict)
         assert (answer["status"], answer["body"]) == (200, {"count": 3})
+
+    def test_slow_tries_end_with_the_time_of_the_condition(self, run: Run, server: FaultServer) -> None:
+        """Their pauses alone would let it be tried sixty times."""
+        retry: dict[str, Json] = {
+            "retryEnabled": True,
+            "retryStrategy": "untilCondition",
+            "retryUntilCondition": {"type": "api-status", "expectedStatus": 200, "timeout": 300},
+            "retryDelay": 5,
+        }
+        ended = run([start(), node("a", "apiRequest", url=f"{server.url}/hang", **retry)], edges("start a"))
+        assert (ended.status, ended.trail) == (RunStatus.FAILED, ["start", "a"])
+        found = re.fullmatch(
+            r"timeout after 0\.3 s \(tried once in \d\.\d s; at most 0\.3 s are allowed\)", str(ended.error("a"))
+        )
+        assert found is not None
 
 
 _SWITCH: Final[dict[str, Json]] = {
