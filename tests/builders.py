@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from flowcore.artifacts import Artifact
+from flowcore.audit import CallAccepted, Credential
 from flowcore.ids import InstanceId, RunId, StepName
 from flowcore.model import Flow, Loop, OnError, Output, RetryPolicy, Source, Step
 from flowcore.ports import Recorded
@@ -151,6 +152,11 @@ def lost(name: str, attempt: int = 1, *, retry: Instant | None = T1, error: str 
 def rejected(name: str, attempt: int = 1, epoch: int = 1) -> ReportRejected:
     """Return that somebody who had lost the run reported a success."""
     return ReportRejected(instance=InstanceId(name), attempt=attempt, epoch=epoch, outcome="succeeded", at=T2)
+
+
+def called(route: str = "/api/workflows/execution/stop", *, credential: Credential = Credential.NONE) -> CallAccepted:
+    """Return that somebody on this machine has asked for something over HTTP."""
+    return CallAccepted(peer="127.0.0.1", credential=credential, method="POST", route=route, at=T1)
 
 
 def imported(name: str, outputs: dict[str, Json] | None = None) -> StepImported:

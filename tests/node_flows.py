@@ -15,6 +15,7 @@ from flowcore.ports import EventLog, SourceCall, SourceResult
 from flowcore.run.events import Event
 from flowcore.service import load
 from flowcore_adapters.artifacts.services import ArtifactServices, artifact_services
+from flowcore_adapters.audited_log import audited
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.node_runs import NodeRuns
 from flowcore_adapters.registry import Registry, load_registry
@@ -149,7 +150,7 @@ def drive(engine: Engine, run_id: RunId) -> None:
 def station(log: EventLog, directory: Path, registry: Registry, budget: Budget | None = None) -> Generator[Station]:
     """Run flows of nodes until the end of the block."""
     clock = SystemClock()
-    services = artifact_services(log, clock, directory)
+    services = artifact_services(audited(log), clock, directory)
     engine = Engine(log, registry, clock, handing=services.handing, budget=budget)
     engine.start()
     try:

@@ -15,6 +15,8 @@ from flowcore.service import create_run, request
 from flowcore.stores import check_object_name
 from flowcore.values import Instant
 
+from .audited_log import audited
+
 
 class Storage(Protocol):
     """The stores of runs, as far as starting one needs them."""
@@ -61,7 +63,8 @@ class NodeRuns:
         self, log: EventLog, clock: Clock, drive: Callable[[RunId], object], storage: Storage | None = None
     ) -> None:
         """Record runs in *log* and give them to *drive*."""
-        self._log = log
+        # Who has asked for it over HTTP is recorded with the run.
+        self._log = audited(log)
         self._clock = clock
         self._drive = drive
         self._storage = storage

@@ -126,10 +126,11 @@ def open_services(
     """
     from flowcore.errors import StoreError
     from flowcore_adapters.artifacts.services import artifact_services
+    from flowcore_adapters.audited_log import audited
 
     try:
         return artifact_services(
-            log,
+            audited(log),
             clock,
             _store_directory(places, db),
             mount_roots=tuple(map(Path, places.mount_roots)),

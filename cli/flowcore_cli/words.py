@@ -15,6 +15,7 @@ from flowcore.run.events import (
     BodyStarted,
     BodySucceeded,
     BreakpointsDisabled,
+    CallAccepted,
     ConditionMet,
     FanOutFailed,
     FanOutStarted,
@@ -107,6 +108,8 @@ def _of_run(event: "RunLevelEvent") -> str:
         case RunCreated(flow=flow, parent=parent, forked_from=start):
             origin = "" if parent is None else f", {'retry' if start is None else f'fork from {start}'} of run {parent}"
             return f"created with {counted(len(flow.steps), 'step')}{origin}"
+        case CallAccepted():
+            return _call(event)
         case RunStarted():
             return "started"
         case RunResumed(owner=owner):
@@ -133,6 +136,12 @@ def _of_run(event: "RunLevelEvent") -> str:
             return "stopped"
         case _:
             assert_never(event)
+
+
+def _call(call: "CallAccepted") -> str:
+    """Return who has asked for what."""
+    shown = {"none": "", "token": " with the token", "signed-url": " with a signed URL"}[call.credential]
+    return f"asked by {call.peer or 'a local socket'}{shown}: {call.method} {call.route}"
 
 
 def _numbered(attempt: int) -> str:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import attrs
 
+from flowcore.audit import CallAccepted
 from flowcore.ids import BatchId
 from flowcore.values import Instant
 
@@ -131,4 +132,6 @@ class BatchStopped:
 
 
 ItemEvent: TypeAlias = ItemStarted | ItemSucceeded | ItemFailed | ItemStopped
-BatchEvent: TypeAlias = BatchCreated | BatchResumed | ItemEvent | BatchSucceeded | BatchFailed | BatchStopped
+BatchEvent: TypeAlias = (
+    BatchCreated | CallAccepted | BatchResumed | ItemEvent | BatchSucceeded | BatchFailed | BatchStopped
+)

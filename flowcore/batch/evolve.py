@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import assert_never
 
+from flowcore.audit import CallAccepted
+
 from .events import (
     BatchCreated,
     BatchEvent,
@@ -38,6 +40,8 @@ def evolve(state: BatchState, event: BatchEvent) -> BatchState:
                 state.move(item, after)
         case BatchCreated():
             _create(state, event)
+        case CallAccepted():
+            pass
         case BatchResumed(epoch=epoch):
             state.epoch = epoch
         case BatchSucceeded(at=at) | BatchFailed(at=at):

@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from flowcore.audit import CallAccepted
+
 from .events import (
     BatchCreated,
     BatchEvent,
@@ -49,6 +51,7 @@ BATCH_TRANSITIONS: Final[Mapping[BatchStatus, Mapping[type[BatchEvent], BatchSta
     {
         BatchStatus.NEW: {BatchCreated: BatchStatus.RUNNING},
         BatchStatus.RUNNING: {
+            CallAccepted: BatchStatus.RUNNING,
             BatchResumed: BatchStatus.RUNNING,
             ItemStarted: BatchStatus.RUNNING,
             ItemSucceeded: BatchStatus.RUNNING,

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import attrs
 
 from flowcore.artifacts import Artifact
+from flowcore.audit import CallAccepted
 from flowcore.ids import BatchId, InstanceId, RunId, StepName
 from flowcore.model import Breakpoints, Flow
 from flowcore.values import Instant
@@ -62,6 +63,7 @@ __all__ = [
     "BodyStarted",
     "BodySucceeded",
     "BreakpointsDisabled",
+    "CallAccepted",
     "ConditionMet",
     "Event",
     "FanOutFailed",
@@ -227,6 +229,7 @@ class RunStopped:
 
 RunLevelEvent: TypeAlias = (
     RunCreated
+    | CallAccepted
     | RunStarted
     | RunResumed
     | ReportRejected

@@ -19,6 +19,7 @@ from .events import (
     BodyStarted,
     BodySucceeded,
     BreakpointsDisabled,
+    CallAccepted,
     ConditionMet,
     Event,
     FanOutFailed,
@@ -146,6 +147,7 @@ def _evolve_body(state: RunState, event: BodyStarted | IterationStarted | BodySu
 def _evolve_run(
     state: RunState,
     event: RunCreated
+    | CallAccepted
     | RunStarted
     | RunResumed
     | ReportRejected
@@ -184,7 +186,7 @@ def _evolve_run(
             disable_breakpoints(state)
         case ArtifactArrived():
             take_artifact(state, event)
-        case RunPaused():
+        case RunPaused() | CallAccepted():
             pass
         case _:
             assert_never(event)

@@ -26,6 +26,7 @@ from .events import (
     BodyStarted,
     BodySucceeded,
     BreakpointsDisabled,
+    CallAccepted,
     ConditionMet,
     Event,
     FanOutFailed,
@@ -83,12 +84,14 @@ RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[type[Event], RunStatus]]] = Ma
     {
         RunStatus.NEW: {RunCreated: RunStatus.QUEUED},
         RunStatus.QUEUED: {
+            CallAccepted: RunStatus.QUEUED,
             RunStarted: RunStatus.RUNNING,
             RunStopped: RunStatus.STOPPED,
             ArtifactArrived: RunStatus.QUEUED,
             TraceToggled: RunStatus.QUEUED,
         },
         RunStatus.RUNNING: {
+            CallAccepted: RunStatus.RUNNING,
             RunResumed: RunStatus.RUNNING,
             ReportRejected: RunStatus.RUNNING,
             ArtifactArrived: RunStatus.RUNNING,
@@ -101,6 +104,7 @@ RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[type[Event], RunStatus]]] = Ma
             RunStopped: RunStatus.STOPPED,
         },
         RunStatus.PAUSED: {
+            CallAccepted: RunStatus.PAUSED,
             RunResumed: RunStatus.PAUSED,
             ReportRejected: RunStatus.PAUSED,
             ArtifactArrived: RunStatus.PAUSED,
@@ -113,9 +117,21 @@ RUN_TRANSITIONS: Final[Mapping[RunStatus, Mapping[type[Event], RunStatus]]] = Ma
         },
         # A late report may come when whoever took the run over has ended it: it is recorded, and changes nothing. Nor
         # does tracing, which clients may ask for at any time (contract executions, section 2).
-        RunStatus.SUCCEEDED: {ReportRejected: RunStatus.SUCCEEDED, TraceToggled: RunStatus.SUCCEEDED},
-        RunStatus.FAILED: {ReportRejected: RunStatus.FAILED, TraceToggled: RunStatus.FAILED},
-        RunStatus.STOPPED: {ReportRejected: RunStatus.STOPPED, TraceToggled: RunStatus.STOPPED},
+        RunStatus.SUCCEEDED: {
+            CallAccepted: RunStatus.SUCCEEDED,
+            ReportRejected: RunStatus.SUCCEEDED,
+            TraceToggled: RunStatus.SUCCEEDED,
+        },
+        RunStatus.FAILED: {
+            CallAccepted: RunStatus.FAILED,
+            ReportRejected: RunStatus.FAILED,
+            TraceToggled: RunStatus.FAILED,
+        },
+        RunStatus.STOPPED: {
+            CallAccepted: RunStatus.STOPPED,
+            ReportRejected: RunStatus.STOPPED,
+            TraceToggled: RunStatus.STOPPED,
+        },
     }
 )
 """Where each event takes a run; an event that is missing from a row cannot happen there."""

@@ -9,7 +9,7 @@ import attrs
 from flowcore.ids import RunId
 from flowcore.model import Flow, Step
 from flowcore.ports import Recorded
-from flowcore.run.events import Event, ReportRejected, RunCreated, RunResumed, StepHeld
+from flowcore.run.events import CallAccepted, Event, ReportRejected, RunCreated, RunResumed, StepHeld
 from flowcore.values import Json, is_list, is_mapping
 
 from .outputs import OutputsView
@@ -17,6 +17,8 @@ from .status import StatusView, StepReport
 
 _PASSED_OVER: Final = ("at", "retry_at", "run_id", "parent", "error", "notes", "outputs", "owner", "epoch", "flow")
 """What is not compared when histories are: times, ids, and what is compared elsewhere."""
+_BESIDE: Final = (RunResumed, ReportRejected, CallAccepted, StepHeld)
+"""Events that say nothing of what the run does: who drives it, what was free there, and who has asked for what."""
 
 
 @attrs.frozen(kw_only=True)
@@ -182,9 +184,8 @@ def _gap(timing: Timing) -> float:
 
 
 def _parting(first: Sequence[Recorded], second: Sequence[Recorded]) -> Parting | None:
-    # Who drives a run, and what was free there, is no difference of the runs.
-    ours = [each.event for each in first if not isinstance(each.event, RunResumed | ReportRejected | StepHeld)]
-    theirs = [each.event for each in second if not isinstance(each.event, RunResumed | ReportRejected | StepHeld)]
+    ours = [recorded.event for recorded in first if not isinstance(recorded.event, _BESIDE)]
+    theirs = [recorded.event for recorded in second if not isinstance(recorded.event, _BESIDE)]
     for version, (one, two) in enumerate(zip_longest(ours, theirs), 1):
         if _meaning(one) != _meaning(two):
             return Parting(version=version, first=_called(one), second=_called(two))

@@ -25,6 +25,7 @@ from flowcore.run.events import (
     BodyStarted,
     BodySucceeded,
     BreakpointsDisabled,
+    CallAccepted,
     ConditionMet,
     Event,
     FanOutFailed,
@@ -232,6 +233,7 @@ class StatusView:
     def _evolve_run(
         self,
         event: RunCreated
+        | CallAccepted
         | RunStarted
         | RunResumed
         | ReportRejected
@@ -261,6 +263,8 @@ class StatusView:
                 self.status = RunStatus.RUNNING
                 self._started_at = at
             case RunResumed() | ReportRejected() | ArtifactArrived() | BreakpointsDisabled() | TraceToggled():
+                pass
+            case CallAccepted():
                 pass
             case RunPaused():
                 self.status = RunStatus.PAUSED

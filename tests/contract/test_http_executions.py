@@ -489,8 +489,9 @@ class TestSkipping:
         run.settle()
         # No second pause for the node that was skipped: the next one is before the next node.
         assert get(log, "/status").document["pausedNodeId"] == "click-2"
-        assert [type(each.event).__name__ for each in log.read(run.run_id)][-4:] == [
+        assert [type(each.event).__name__ for each in log.read(run.run_id)][-5:] == [
             "StepPaused",
+            "CallAccepted",
             "StepSkipped",
             "RunContinued",
             "StepPaused",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from flowcore.artifacts import Artifact, Resources, Store
+from flowcore.audit import CallAccepted, Credential
 from flowcore.documents.nodes.compilation import Compiled
 from flowcore.documents.nodes.tiers import Fit
 from flowcore.errors import ObjectNotFoundError, StoreConfigurationError
@@ -102,6 +103,9 @@ def test_artifacts_go_from_node_to_node(log: SharedMemoryEventLog, tmp_path: Pat
         events = place.finish(run_id)
         assert isinstance(events[-1], RunSucceeded)
         run = flow_run_id(run_id)
+        (asked,) = [event for event in events if isinstance(event, CallAccepted)]
+        assert (asked.credential, asked.method) == (Credential.SIGNED_URL, "PUT")
+        assert asked.route == "/api/v1/upload/{store}/{name:path}"
         arrived = next(event for event in events if isinstance(event, ArtifactArrived))
         assert (arrived.edge, arrived.artifact) == (
             "in",

@@ -9,12 +9,14 @@ from flowcore.batch.events import BatchEvent, BatchFailed, BatchResumed, BatchSu
 from flowcore.batch.evolve import fold
 from flowcore.batch.machine import BATCH_TRANSITIONS, ENDED, ITEM_TRANSITIONS, OPEN, BatchStatus, ItemStatus
 from tests.batch_builders import T1, accepted, began, broke, called_off, did, halted
+from tests.builders import called
 
 Script: TypeAlias = tuple[BatchEvent, ...]
 NEW: Final = accepted(2)
 RESUMED: Final = BatchResumed(owner="process 2", epoch=2, at=T1)
 BATCH_SCRIPTS: Final[Mapping[tuple[BatchStatus, str], Script]] = {
     (BatchStatus.NEW, "BatchCreated"): (NEW,),
+    (BatchStatus.RUNNING, "CallAccepted"): (NEW, called()),
     (BatchStatus.RUNNING, "BatchResumed"): (NEW, RESUMED),
     (BatchStatus.RUNNING, "ItemStarted"): (NEW, began(1)),
     (BatchStatus.RUNNING, "ItemSucceeded"): (NEW, began(1), did(1)),

@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from flowcore.artifacts import Artifact, ArtifactPort, Resources, Store, Well, WellSource
+from flowcore.audit import CallAccepted, Credential
 from flowcore.codec import UPCASTERS, Codec, Data, Encoded, EventType, decode, encode
 from flowcore.errors import EventFormatError
 from flowcore.ids import BatchId, InstanceId, RunId, StepName
@@ -128,6 +129,22 @@ STORED: Final[Mapping[type[Event], tuple[Event, Data]]] = {
     RunCreated: (
         RunCreated(run_id=RunId(1733524800123), flow=FLOW, max_workers=8, at=AT),
         {"run_id": 1733524800123, "flow": FLOW_DATA, "max_workers": 8, "at": 1733524800.123},
+    ),
+    CallAccepted: (
+        CallAccepted(
+            peer="127.0.0.1",
+            credential=Credential.SIGNED_URL,
+            method="PUT",
+            route="/api/v1/upload/{store}/{name:path}",
+            at=AT,
+        ),
+        {
+            "peer": "127.0.0.1",
+            "credential": "signed-url",
+            "method": "PUT",
+            "route": "/api/v1/upload/{store}/{name:path}",
+            "at": 1733524800.123,
+        },
     ),
     RunStarted: (RunStarted(at=AT), {"at": 1733524800.123}),
     ConditionMet: (ConditionMet(step=FETCH, at=AT), {"step": "fetch", "at": 1733524800.123}),

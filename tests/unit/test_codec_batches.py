@@ -5,6 +5,7 @@ from typing import Final, get_args
 
 import pytest
 
+from flowcore.audit import CallAccepted, Credential
 from flowcore.batch.events import (
     BatchCreated,
     BatchEvent,
@@ -50,6 +51,10 @@ STORED: Final[Mapping[type[BatchEvent], tuple[BatchEvent, Data]]] = {
             "folder": "./flows",
             "labels": {"source": "api"},
         },
+    ),
+    CallAccepted: (
+        CallAccepted(peer="", credential=Credential.NONE, method="POST", route="/api/workflows/execute", at=AT),
+        {"peer": "", "credential": "none", "method": "POST", "route": "/api/workflows/execute", "at": AT},
     ),
     BatchResumed: (BatchResumed(owner="process 2", epoch=2, at=AT), {"owner": "process 2", "epoch": 2, "at": AT}),
     ItemStarted: (ItemStarted(item=1, at=AT), {"item": 1, "at": AT}),

@@ -19,6 +19,7 @@ from flowcore.run.events import (
     BodyStarted,
     BodySucceeded,
     BreakpointsDisabled,
+    CallAccepted,
     ConditionMet,
     Event,
     FanOutFailed,
@@ -58,6 +59,7 @@ from tests.builders import (
     begun,
     body,
     broken,
+    called,
     created,
     entered,
     failed,
@@ -105,6 +107,12 @@ RUN_SCRIPTS: Final[Mapping[RunRow, Script]] = {
     (RunStatus.QUEUED, RunStopped, RunStatus.STOPPED): (created(), RunStopped(at=T1)),
     (RunStatus.QUEUED, ArtifactArrived, RunStatus.QUEUED): (created(step("a", awaits=("e",))), arrived("e")),
     (RunStatus.QUEUED, TraceToggled, RunStatus.QUEUED): (created(), TRACE),
+    (RunStatus.QUEUED, CallAccepted, RunStatus.QUEUED): (created(), called()),
+    (RunStatus.RUNNING, CallAccepted, RunStatus.RUNNING): (*begun(step("a")), called()),
+    (RunStatus.PAUSED, CallAccepted, RunStatus.PAUSED): (*begun(step("a")), PAUSE, called()),
+    (RunStatus.SUCCEEDED, CallAccepted, RunStatus.SUCCEEDED): (*begun(), RunSucceeded(at=T2), called()),
+    (RunStatus.FAILED, CallAccepted, RunStatus.FAILED): (*begun(), RunFailed(at=T2), called()),
+    (RunStatus.STOPPED, CallAccepted, RunStatus.STOPPED): (created(), RunStopped(at=T1), called()),
     (RunStatus.RUNNING, ArtifactArrived, RunStatus.RUNNING): (*begun(step("a", awaits=("e",))), arrived("e")),
     (RunStatus.RUNNING, TraceToggled, RunStatus.RUNNING): (*begun(step("a")), TRACE),
     (RunStatus.RUNNING, StepPaused, RunStatus.PAUSED): (*begun(step("a", pause=True)), paused("a", PauseCause.WAIT)),
@@ -286,8 +294,10 @@ def test_every_status_has_a_row() -> None:
 
 
 def test_terminal_statuses_lead_nowhere_and_no_others_do_so() -> None:
-    # What came too late is recorded there all the same, and so is tracing, which has nothing left to trace.
-    assert {status for status, row in RUN_TRANSITIONS.items() if not {*row} - {ReportRejected, TraceToggled}} == ENDED
+    # What came too late is recorded there all the same, and so is tracing, which has nothing left to trace, with the
+    # call that has asked for it.
+    beside = {ReportRejected, TraceToggled, CallAccepted}
+    assert {status for status, row in RUN_TRANSITIONS.items() if not {*row} - beside} == ENDED
     assert {RUN_TRANSITIONS[status][ReportRejected] for status in ENDED} == ENDED
     # The run may pause after a step: that is where the run stands, not the step.
     assert {status for status, row in STEP_TRANSITIONS.items() if not {*row} - {StepPaused}} == SETTLED

@@ -32,6 +32,7 @@ from tests.builders import (
     begun,
     body,
     broken,
+    called,
     created,
     entered,
     failed,
@@ -456,6 +457,7 @@ class TestTakeover:
     def test_what_was_reported_too_late_shows_nowhere(self) -> None:
         run = (*begun(step("a")), started("a"), resumed(), lost("a"), started("a", 2))
         assert status(*run, rejected("a")) == status(*run)
+        assert status(*run, called()) == status(*run)
 
     def test_what_was_taken_over_has_succeeded(self) -> None:
         born = attrs.evolve(created(step("a", outputs=("x",)), step("b", "a")), parent=RunId(7))

@@ -2,13 +2,16 @@
 
 from typing import TYPE_CHECKING, Final
 
+import attrs
 import falcon
 
 from flowcore.ports import EventLog
+from flowcore_adapters.audited_log import audited
 from flowcore_adapters.launching import Launcher
 
 from . import errors
 from .admission import Admission
+from .audit import Auditor
 from .event_stream import EventStreamResource
 from .execution_routes import execution_routes
 from .flow_runs import FAMILY, FlowRuns, flow_routes
@@ -100,6 +103,9 @@ def create_app(
 ) -> "WSGIApplication":
     """Return the application over *log*.
 
+    Who has asked for what is recorded in the runs and batches concerned; what *uploads* and *flow_runs* append to is
+    `flowcore_adapters.audited_log.audited` by whoever makes them.
+
     Args:
         log: Where the runs are; this process or others may be driving them.
         guard: What the guard lets through; only local names without a token when None.
@@ -110,6 +116,11 @@ def create_app(
         launcher: Has runs driven from here; None for an application that drives none.
         starting: What runs and batches are started with; without it this server starts nothing.
     """
+    guard = guard or GuardSettings()
+    log = audited(log)
+    if starting is not None:
+        recorded = attrs.evolve(starting.launcher, log=audited(starting.launcher.log))
+        starting = attrs.evolve(starting, launcher=recorded)
     application = falcon.App(request_type=_Request)
     errors.install(application)
     # A repeated parameter must be seen as such, and an empty one is not a missing one.
@@ -129,9 +140,11 @@ def create_app(
             starting=starting,
         )
     )
+    scopes = {route.path: route.scope for route in table}
+    application.add_middleware(Auditor(scopes, token=guard.token is not None))
     for route in table:
         application.add_route(route.path, route.resource)
     views = {route.path: route.resource for route in table if isinstance(route.resource, ViewResource)}
     signed = None if uploads is None else uploads.signed
     live = SocketIo(Shortcut(application, views), log, admission)
-    return Guard(live, guard or GuardSettings(), signed)
+    return Guard(live, guard, signed)

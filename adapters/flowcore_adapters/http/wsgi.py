@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Final
 from flowcore.errors import LogError, StoreConfigurationError
 from flowcore.ports import EventLog
 from flowcore_adapters.artifacts.services import artifact_services
+from flowcore_adapters.audited_log import audited
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.logs.location import default_path
@@ -86,7 +87,7 @@ def _uploads(log: EventLog) -> Uploads | None:
     directory = os.environ.get("FLOWCORE_STORE_DIR")
     if not directory:
         return None
-    services = artifact_services(log, SystemClock(), Path(directory))
+    services = artifact_services(audited(log), SystemClock(), Path(directory))
     # Several processes may look for objects whose time is over: each of these is there for one of them alone.
     services.lifetimes.start()
     atexit.register(services.close)
