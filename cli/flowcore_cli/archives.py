@@ -98,4 +98,4 @@ def _read(file: str) -> "Archive | BatchArchive":
     try:
         return read_archive(content)
     except ArchiveError as error:
-        raise CommandError(f"{file}: {error}") from error
+        raise CommandError(f"{file}: {error}", hint="`flowcore-cli export RUN` writes what can be imported") from error

@@ -1,5 +1,6 @@
 """`flowcore-cli diff`."""
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -53,7 +54,7 @@ def _lines(found: "Difference") -> "Iterator[str]":
     for title, differences in (("FLOW", found.flow), ("STATES", found.states), ("OUTPUTS", found.outputs)):
         yield from section(title, differences)
     if found.parting is not None:
-        here, there = found.parting.first or "nothing more", found.parting.second or "nothing more"
+        here, there = (_event(each) for each in (found.parting.first, found.parting.second))
         yield f"\n{click.style('HISTORIES PART', dim=True)}\nevent {found.parting.version}: {here} | {there}"
     if found.timings:
         rows = [
@@ -63,6 +64,15 @@ def _lines(found: "Difference") -> "Iterator[str]":
         yield "\n" + table(("STEP", "FIRST TOOK", "SECOND TOOK"), rows)
         if len(found.timings) > _MOST_TIMINGS:
             yield f"and {len(found.timings) - _MOST_TIMINGS:,} more steps"
+
+
+def _event(name: str | None) -> str:
+    """Return an event and what it is about in words: `AttemptFailed a` is `a: attempt failed`."""
+    if name is None:
+        return "nothing more"
+    kind, _, who = name.partition(" ")
+    words = re.sub(r"(?<!^)(?=[A-Z])", " ", kind).lower()
+    return f"{who}: {words}" if who else words
 
 
 def section(title: str, differences: "Sequence[StepDifference]") -> "Iterator[str]":

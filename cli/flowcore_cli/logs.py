@@ -29,7 +29,7 @@ def logs(*, run: str, follow: bool, as_json: bool, step: str | None, db: str | N
     `run --trace` traces a run from its beginning, `flowcore-cli trace RUN` one that is under way. RUN is an id as
     `runs` prints it, or `latest`.
     """
-    from flowcore.run.events import RunCreated
+    from flowcore.run.events import RunCreated, StepLogged
     from flowcore.views.nodes import Nodes
 
     with recorded_log(db) as log:
@@ -45,6 +45,9 @@ def logs(*, run: str, follow: bool, as_json: bool, step: str | None, db: str | N
             if log.version(run_id) == version:
                 log.wait(position, _WAIT_S)
             version, ended = _print(log, run_id, version, nodes, step=step, as_json=as_json)
+        if not any(isinstance(each.event, StepLogged) for each in log.read(run_id)):
+            how = "run --trace` traces one from its beginning" if ended else f"trace {run_id}` begins now"
+            click.echo(f"run {run_id} has left no lines: it was not traced (`flowcore-cli {how})", err=True)
 
 
 def _check(flow: "Flow", run_id: "RunId", step: str) -> None:

@@ -1,5 +1,6 @@
 """`flowcore-cli stop`, `pause` and `continue`: requests to whichever process drives the run, left in the log."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -9,6 +10,8 @@ from flowcore_cli.selection import driver, find_batch, find_run, is_batch, recor
 from flowcore_cli.storage import command_for, db_option
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from flowcore.ids import RunId
     from flowcore.ports import EventLog
 
@@ -86,7 +89,8 @@ def pause(*, run: str, db: str | None) -> None:
     clock = SystemClock()
     with recorded_log(db) as log:
         run_id = find_run(log, run, db)
-        request(log, run_id, PauseRun(at=clock.now()))
+        with _about(run_id, "cannot be paused", db):
+            request(log, run_id, PauseRun(at=clock.now()))
         state = load(log, run_id)
         if state.status != "paused":
             raise CommandError(f"run {run_id} cannot be paused: it is {_word(state.status, stop=state.stop_requested)}")
@@ -117,7 +121,8 @@ def continue_(*, run: str, skip: bool, no_breakpoints: bool, db: str | None) -> 
         run_id = find_run(log, run, db)
         at = clock.now()
         command: Command = SkipPaused(at=at) if skip else ContinueRun(at=at, breakpoints=not no_breakpoints)
-        changed = request(log, run_id, command)
+        with _about(run_id, "cannot go on", db):
+            changed = request(log, run_id, command)
         state = load(log, run_id)
         click.echo(f"run {run_id} {'goes on' if changed else 'was not paused: it is ' + state.status}", err=True)
         if not is_driven(log, run_id, clock):
@@ -159,6 +164,18 @@ def _wait(log: "EventLog", run_id: "RunId") -> None:
         position = log.wait(position, left_s)
         if log.version(run_id) != state.version:
             state = load(log, run_id)
+
+
+@contextmanager
+def _about(run_id: "RunId", what: str, db: str | None) -> "Generator[None]":
+    """Say of which run it is that it cannot do what was asked."""
+    from flowcore.errors import CommandRejectedError
+
+    try:
+        yield
+    except CommandRejectedError as error:
+        hint = f"`{command_for('show', run_id, db)}` says what it came to"
+        raise CommandError(f"run {run_id} {what}: {error}", hint=hint) from error
 
 
 def _word(status: str, *, stop: bool) -> str:

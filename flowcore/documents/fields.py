@@ -114,6 +114,6 @@ class Fields:
         low = f"above {above:g}" if above is not None else f"at least {least:g}"
         bad = not math.isfinite(value) or value > most or (value <= above if above is not None else value < least)
         if bad:
-            self.refuse(key, f"'{key}' must be {low} and at most {most:g}, not {value}", code="out-of-range")
+            self.refuse(key, f"'{key}' must be {low} and at most {most:.15g}, not {value}", code="out-of-range")
             return None
         return float(value)

@@ -233,9 +233,8 @@ class RunState:
     def rests(self) -> bool:
         """Whether the run can be left alone until somebody comes: it only awaits, or is paused and nothing runs."""
         paused = self.status is RunStatus.PAUSED and not self.giving_up
-        return self.only_awaits or (
-            paused and not any(instance.status is StepStatus.RUNNING for instance in self.instances.values())
-        )
+        # A step whose body or items have begun runs too, and yet nothing goes on while none of them is tried.
+        return self.only_awaits or (paused and not self.in_the_air)
 
     @property
     def giving_up(self) -> bool:

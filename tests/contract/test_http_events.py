@@ -143,6 +143,16 @@ def test_one_run_alone(log: SharedMemoryEventLog) -> None:
         assert found.told[0] == "6"
 
 
+def test_a_run_that_there_is_not_is_not_waited_for(log: SharedMemoryEventLog) -> None:
+    ran(log)
+    application = create_app(log, threads=KEPT_FREE + 1)
+    for _ in range(3):
+        answer = call(application, f"{PATH}?run_id=exec-1")
+        assert (answer.status, answer.document) == (404, {"error": "there is no run 1"})
+    # None of them has kept a place.
+    assert Listener(application).answer.status == 200
+
+
 def test_what_comes_while_it_listens(log: SharedMemoryEventLog) -> None:
     run = Driven(log, step("a"))
     timer = threading.Timer(0.02, run.start)

@@ -159,7 +159,17 @@ class TestTraces:
 
     def test_a_run_that_was_not_traced(self, command: Command) -> None:
         command("run", command.write("flow.yaml", FLOW))
-        assert command("logs", "latest").out == ""
+        none = command("logs", "latest")
+        assert (none.code, none.out) == (0, "")
+        assert (
+            "has left no lines: it was not traced (`flowcore-cli run --trace` traces one from its beginning)"
+            in none.err
+        )
+        number = json.loads(command("runs", "--json").out)[0]["run_id"]
+        for action, cannot in (("pause", "cannot be paused"), ("continue", "cannot go on")):
+            over = command(action, "latest")
+            assert over.code == 2
+            assert over.err.startswith(f"flowcore-cli: run {number} {cannot}: the run is over: it has succeeded")
         assert command("logs", "latest", "--step", "fetch").code == 0
         missing = command("logs", "latest", "--step", "fetsh")
         assert (missing.code, "has no step 'fetsh' (did you mean `fetch`?)" in missing.err) == (2, True)

@@ -167,6 +167,7 @@ class TestArchives:
         refused = command("import", "bad.flowcore", "--db", "other.db")
         assert refused.code == 2
         assert said in refused.err
+        assert "(`flowcore-cli export RUN` writes what can be imported)" in refused.err
         assert not (command.home / "other.db").exists()
         assert command("import", "nowhere").code == 2
 

@@ -175,6 +175,48 @@ def test_a_paused_run_outlives_the_server(start: Start) -> None:
     assert second.get(path)[1]["status"] == "completed"
 
 
+def test_a_run_that_is_paused_in_a_loop_outlives_the_server(command: Command, start: Start) -> None:
+    """The loop around it is under way, and yet nothing goes on: the pause stays, and the run is as it was."""
+    numbers = {"operation": "set", "config": {"xs": [1, 2]}}
+    nodes: list[dict[str, Any]] = [
+        {"id": "start", "type": "start", "data": {}},
+        {"id": "list", "type": "setConfig.setConfig", "data": numbers},
+        {"id": "each", "type": "loop", "data": {"mode": "forEach", "arrayVariable": "xs"}},
+        {"id": "inner", "type": "wait", "data": {"waitType": "timeout", "value": 500}},
+    ]
+    ways = [("start", "list"), ("list", "each"), ("each", "inner")]
+    edges = [
+        {"id": str(number), "source": here, "target": there, "sourceHandle": "output", "targetHandle": "driver"}
+        for number, (here, there) in enumerate(ways)
+    ]
+
+    def events(server: Served) -> Any:  # noqa: ANN401 - a document
+        return server.get(f"/api/runs/{number}/events")[1]
+
+    first = start("serve", "--port", "0")
+    name = post(first.url, "execute", {"workflow": {"nodes": nodes, "edges": edges}})["executionId"]
+    number = name.removeprefix("exec-")
+    path = f"/api/workflows/execution/{name}"
+    first.wait_until(lambda _status: first.get(path)[1].get("currentNodeId") == "inner")
+    post(first.url, "execution/pause", {"executionId": name})
+    # What is under way is let finish.
+    first.wait_until(lambda _status: "AttemptSucceeded" in json.dumps(events(first)).partition("RunPaused")[2])
+    before = first.get(path)[1]
+    assert first.end(signal.SIGTERM)[0] == 143
+    second = start("serve", "--port", "0")
+    assert second.get(path)[1] == before
+    second.wait_until(lambda _status: "RunResumed" in json.dumps(events(second)))
+    # A server that has taken the run over leaves it as it is too, and says so.
+    err = second.end(signal.SIGTERM)[2]
+    assert f"run {number} is paused, and stays as it is\n" in err
+    assert "stopping" not in err
+    third = start("serve", "--port", "0")
+    post(third.url, "execution/continue", {"executionId": name})
+    third.wait_until(ended)
+    assert third.get(path)[1]["status"] == "completed"
+    assert json.loads(command("show", "--json", number).out)["state"] == "succeeded"
+
+
 def test_a_run_that_waits_for_an_upload_outlives_the_server(command: Command, start: Start) -> None:
     """Restarted politely, as for an update: the URL of before is still good, and the run goes on."""
     address = ("serve", "--node-runtime", "process", "--port")

@@ -5,7 +5,7 @@ from typing import Final
 import attrs
 
 from flowcore.ids import InstanceId, StepName
-from flowcore.model import OnError, Step
+from flowcore.model import Loop, OnError, Step
 from flowcore.run.commands import DeliverArtifact, RefuseArtifact, ReportLines, ReportSuccess, Settle
 from flowcore.run.effects import Consequences, Perform, pending, wake_at
 from flowcore.run.events import (
@@ -30,8 +30,10 @@ from tests.builders import (
     T2,
     arrived,
     begun,
+    body,
     created,
     failed,
+    iterated,
     logged,
     missed,
     skipped,
@@ -161,6 +163,14 @@ class TestWaitingInVain:
         assert fold(begun(step("a", awaits=("photo",)))).rests
         assert not fold([*run, started("b"), RunPaused(at=T1)]).rests
         assert not fold([*held, RunStopRequested(at=T1, reason="enough")]).rests
+
+    def test_it_rests_when_it_is_paused_within_a_body(self) -> None:
+        run = (*begun(body("l", step("a"), step("b", "a"), loop=Loop(condition="x"))), iterated("l", 0))
+        held = (*run, started("l/0/a"), RunPaused(at=T1))
+        assert not fold(run).rests
+        assert not fold(held).rests
+        assert fold([*held, succeeded("l/0/a")]).rests
+        assert fold([*run, RunPaused(at=T1)]).rests
 
     def test_a_paused_run_gives_nothing_up(self) -> None:
         run = (*limited(step("a", awaits=("photo",))), RunPaused(at=T0))

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 import falcon
 
-from flowcore.errors import LogError
+from flowcore.errors import LogError, RunNotFoundError
 from flowcore.json_text import to_json
 from flowcore.ports import EventLog
 
@@ -56,12 +56,16 @@ class EventStreamResource:
         ),
         answers={
             200: Answer("The events, until the client goes.", OBJECT, media="text/event-stream"),
+            404: Answer("There is no such run.", OBJECT),
             503: Answer("Too many requests are waiting for news.", OBJECT),
         },
     )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Answer with a stream that goes on until the client goes or the server stops."""
         query = read_query(request)
+        if query.run_id is not None and not self._log.version(query.run_id):
+            # It would be silent for ever.
+            raise RunNotFoundError(f"there is no run {query.run_id}")
         given = request.get_header("Last-Event-ID")
         mark = Mark(self._log.position() if query.after is None else query.after) if given is None else _mark(given)
         self._admission.take()
