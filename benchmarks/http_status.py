@@ -106,9 +106,9 @@ def unchanged(name: str, log: EventLog) -> None:
 
 
 def moving(name: str, log: EventLog) -> None:
-    """Ask for a run that goes on meanwhile: about 1,500 steps a second."""
+    """Ask for a run that goes on meanwhile: about 400 steps a second."""
     runner = LocalRunner(
-        flow(SHAPES["layers"](STEPS), Source(type="wait", configuration={"seconds": 0.002})), max_workers=4, log=log
+        flow(SHAPES["layers"](STEPS), Source(type="wait", configuration={"seconds": 0.01})), max_workers=4, log=log
     )
     runner.prepare()
     with serve_in_thread(create_app(log)) as server:
