@@ -19,7 +19,7 @@ from flowcore_adapters.artifacts.url_keys import new_keys, parse_keys
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
 from flowcore_adapters.http.server import serve_in_thread
-from flowcore_adapters.http.uploads import Uploads
+from flowcore_adapters.http.uploads.resources import Uploads
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 
 CHUNK = 256 * 1024

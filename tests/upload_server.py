@@ -11,7 +11,7 @@ from flowcore.values import Instant
 from flowcore_adapters.artifacts.local import LocalArtifactStore
 from flowcore_adapters.artifacts.signed_urls import UrlSigner
 from flowcore_adapters.artifacts.url_keys import parse_keys
-from flowcore_adapters.http.uploads import Uploads
+from flowcore_adapters.http.uploads.resources import Uploads
 
 KEYS: Final = "k1:" + "A" * 43 + " k0:" + "B" * 43
 T0: Final = Instant(1_733_524_800.0)

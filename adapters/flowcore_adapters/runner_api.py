@@ -6,7 +6,7 @@ from flowcore.ids import RunId
 from flowcore.ports import EventLog
 
 from .http.app import create_app
-from .http.guard import GuardSettings
+from .http.incoming.guard import GuardSettings
 from .http.server import ServerHandle, serve_in_thread
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     """See that origins are some: what never matches any would go unnoticed."""
-    from flowcore_adapters.http.authority import origin_of
+    from flowcore_adapters.http.incoming.authority import origin_of
 
     for origin in given:
         if origin_of(origin) != origin.lower().rstrip("/"):
@@ -127,9 +127,9 @@ def serve(
 
     from flowcore.documents.nodes.compilation import Compiled
     from flowcore_adapters.clock import SystemClock
-    from flowcore_adapters.http.guard import GuardSettings
+    from flowcore_adapters.http.executions.start_resources import Starting
+    from flowcore_adapters.http.incoming.guard import GuardSettings
     from flowcore_adapters.http.server import is_loopback
-    from flowcore_adapters.http.start_resources import Starting
     from flowcore_adapters.node_runs import NodeRuns
     from flowcore_adapters.workflow_files import WorkflowFolders
     from flowcore_cli.drive import named

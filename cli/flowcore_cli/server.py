@@ -7,12 +7,12 @@ from flowcore.ports import EventLog
 from flowcore_adapters.artifacts.services import ArtifactServices
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.flow_runs import FlowRuns, Launch, SignedPutUrls
-from flowcore_adapters.http.guard import GuardSettings
-from flowcore_adapters.http.put_urls import StorePutUrls
+from flowcore_adapters.http.executions.start_resources import Starting
+from flowcore_adapters.http.flow_runs.put_urls import StorePutUrls
+from flowcore_adapters.http.flow_runs.resources import FlowRuns, Launch, SignedPutUrls
+from flowcore_adapters.http.incoming.guard import GuardSettings
 from flowcore_adapters.http.server import ServerHandle, serve_in_thread
-from flowcore_adapters.http.start_resources import Starting
-from flowcore_adapters.http.uploads import Uploads
+from flowcore_adapters.http.uploads.resources import Uploads
 from flowcore_adapters.launching import Launcher
 
 

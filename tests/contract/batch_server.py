@@ -11,7 +11,7 @@ from flowcore.ports import EventLog
 from flowcore.values import Json
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.start_resources import Starting
+from flowcore_adapters.http.executions.start_resources import Starting
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.registry import load_registry
 from flowcore_adapters.runner.engine import Engine

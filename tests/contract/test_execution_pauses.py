@@ -12,7 +12,7 @@ from flowcore.service import create_run
 from flowcore.values import Json
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.live_feed import LiveFeed
+from flowcore_adapters.http.live.feed import LiveFeed
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.registry import load_registry
 from flowcore_adapters.runner.engine import Engine

@@ -14,7 +14,7 @@ from flowcore.ids import BatchId
 from flowcore.model import Breakpoints
 from flowcore.values import Instant
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.guard import GuardSettings
+from flowcore_adapters.http.incoming.guard import GuardSettings
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.builders import flow_of
 from tests.contract.driven_run import Driven, step

@@ -9,7 +9,7 @@ import falcon
 import pytest
 
 from flowcore_adapters.http import errors
-from flowcore_adapters.http.guard import MAX_BODY, Guard, GuardSettings
+from flowcore_adapters.http.incoming.guard import MAX_BODY, Guard, GuardSettings
 from tests.contract.wsgi_client import Answer, call
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from flowcore.run.commands import PauseRun
 from flowcore.service import create_run, load, request
 from flowcore.values import Instant
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.guard import GuardSettings
+from flowcore_adapters.http.incoming.guard import GuardSettings
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.contract.batch_server import QUICK, SLOW, Server
 from tests.contract.wsgi_client import Answer, call

@@ -14,11 +14,11 @@ from flowcore.ids import RunId
 from flowcore.run.commands import PauseRun
 from flowcore.service import request
 from flowcore.values import Instant
-from flowcore_adapters.http import event_stream
-from flowcore_adapters.http.admission import KEPT_FREE
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.live_feed import LiveFeed
-from flowcore_adapters.http.view_resource import GONE
+from flowcore_adapters.http.incoming.admission import KEPT_FREE
+from flowcore_adapters.http.live import event_stream
+from flowcore_adapters.http.live.feed import LiveFeed
+from flowcore_adapters.http.views.resource import GONE
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.logs.sqlite import SqliteEventLog
 from tests.contract.driven_run import RUN, T0, Driven, step

@@ -12,7 +12,7 @@ from flowcore.ids import parse_run_id
 from flowcore.run.events import RunCreated
 from flowcore.values import Json
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.guard import GuardSettings
+from flowcore_adapters.http.incoming.guard import GuardSettings
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.contract.batch_server import BAD, BASE, QUICK, SLOW, Server, node, said, until, workflow
 from tests.contract.wsgi_client import Answer, call

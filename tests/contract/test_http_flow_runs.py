@@ -22,8 +22,8 @@ from flowcore.values import Instant, Json
 from flowcore.views.flow_runs import WaitingUrlDocument
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.flow_runs import FlowRuns
-from flowcore_adapters.http.guard import GuardSettings
+from flowcore_adapters.http.flow_runs.resources import FlowRuns
+from flowcore_adapters.http.incoming.guard import GuardSettings
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.node_runs import NodeRuns
 from flowcore_adapters.registry import Registry

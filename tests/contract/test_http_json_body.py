@@ -5,7 +5,7 @@ import json
 import falcon
 import pytest
 
-from flowcore_adapters.http.json_body import MAX_DEPTH, parse_object
+from flowcore_adapters.http.incoming.json_body import MAX_DEPTH, parse_object
 
 
 def nested(levels: int) -> bytes:

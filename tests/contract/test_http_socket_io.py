@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from flowcore_adapters.http import socket_io
-from flowcore_adapters.http.admission import KEPT_FREE
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.guard import GuardSettings
-from flowcore_adapters.http.socket_io_server import MAX_PAYLOAD
-from flowcore_adapters.http.view_resource import GONE
+from flowcore_adapters.http.incoming.admission import KEPT_FREE
+from flowcore_adapters.http.incoming.guard import GuardSettings
+from flowcore_adapters.http.live import socket_io
+from flowcore_adapters.http.live.socket_io_server import MAX_PAYLOAD
+from flowcore_adapters.http.views.resource import GONE
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.contract.driven_run import RUN, Driven, step
 from tests.contract.wsgi_client import Answer, call

@@ -17,11 +17,11 @@ from flowcore.ports import Recorded
 from flowcore.views.follow import catch_up
 from flowcore.views.status import StatusView
 from flowcore_adapters.http.app import create_app, routes
-from flowcore_adapters.http.guard import GuardSettings
-from flowcore_adapters.http.query import LONGEST_WAIT_S
+from flowcore_adapters.http.incoming.guard import GuardSettings
 from flowcore_adapters.http.routing import Route, Scope
-from flowcore_adapters.http.view_cache import PAST_CAPACITY, ViewCache
-from flowcore_adapters.http.view_resource import GONE
+from flowcore_adapters.http.views.cache import PAST_CAPACITY, ViewCache
+from flowcore_adapters.http.views.query import LONGEST_WAIT_S
+from flowcore_adapters.http.views.resource import GONE
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.contract.driven_run import RUN, T0, Driven, step
 from tests.contract.wsgi_client import Answer, call

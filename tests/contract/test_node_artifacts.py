@@ -40,7 +40,7 @@ from flowcore_adapters.artifacts.objects import S3ArtifactStore
 from flowcore_adapters.artifacts.polling import Polling
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.uploads import Uploads
+from flowcore_adapters.http.uploads.resources import Uploads
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.runner.budget import Budget, Capacity
 from flowcore_adapters.runner.lines import FLUSH_S

@@ -10,10 +10,10 @@ from flowcore.testing import ManualClock, MemoryEventLog
 from flowcore_adapters.artifacts.signed_urls import UrlSigner
 from flowcore_adapters.artifacts.url_keys import new_keys, parse_keys
 from flowcore_adapters.http.app import create_app, routes
-from flowcore_adapters.http.openapi import described
-from flowcore_adapters.http.operations import operations
+from flowcore_adapters.http.description.openapi import described
+from flowcore_adapters.http.description.operations import operations
 from flowcore_adapters.http.routing import Route
-from flowcore_adapters.http.uploads import Uploads
+from flowcore_adapters.http.uploads.resources import Uploads
 from tests.contract.wsgi_client import call
 from tests.upload_server import NoStores
 

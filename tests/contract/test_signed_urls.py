@@ -16,8 +16,8 @@ from flowcore.values import Instant
 from flowcore_adapters.artifacts.signed_urls import Ticket, UrlSigner
 from flowcore_adapters.artifacts.url_keys import parse_keys
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.guard import GuardSettings
-from flowcore_adapters.http.uploads import Uploads
+from flowcore_adapters.http.incoming.guard import GuardSettings
+from flowcore_adapters.http.uploads.resources import Uploads
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.contract.wsgi_client import Answer, call
 from tests.upload_server import KEYS, T0, uploads_to

@@ -15,7 +15,7 @@ from flowcore.testing import ManualClock, MemoryEventLog
 from flowcore_adapters.artifacts.signed_urls import UrlSigner
 from flowcore_adapters.artifacts.url_keys import new_keys, parse_keys
 from flowcore_adapters.http.app import routes
-from flowcore_adapters.http.uploads import Uploads
+from flowcore_adapters.http.uploads.resources import Uploads
 from flowcore_adapters.registry import load_registry
 from flowcore_cli.main import main
 from tests.upload_server import NoStores

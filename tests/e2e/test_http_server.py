@@ -26,7 +26,7 @@ from flowcore.testing import MemoryEventLog
 from flowcore.values import Instant
 from flowcore_adapters import LocalRunner, serve_runner_api_in_thread
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.guard import GuardSettings
+from flowcore_adapters.http.incoming.guard import GuardSettings
 from flowcore_adapters.http.server import ServerError, ServerHandle, serve_in_thread
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.logs.sqlite import SqliteEventLog

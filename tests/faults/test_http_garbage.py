@@ -15,9 +15,9 @@ from flowcore.ids import RunId
 from flowcore.ports import Append
 from flowcore.run.events import Event, RunFailed, RunPaused, RunSucceeded
 from flowcore.testing import MemoryEventLog
-from flowcore_adapters.http import query
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.view_resource import GONE
+from flowcore_adapters.http.views import query
+from flowcore_adapters.http.views.resource import GONE
 from tests.builders import T1, begun, created, failed, fanned, started, step, succeeded
 from tests.contract.wsgi_client import call
 

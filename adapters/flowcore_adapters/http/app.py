@@ -10,24 +10,24 @@ from flowcore_adapters.audited_log import audited
 from flowcore_adapters.launching import Launcher
 
 from . import errors
-from .admission import Admission
 from .audit import Auditor
-from .event_stream import EventStreamResource
+from .description.openapi import described
 from .execution_routes import execution_routes
-from .flow_runs import FAMILY, FlowRuns, flow_routes
-from .guard import Guard, GuardSettings
+from .executions.start_resources import Starting
+from .flow_runs.resources import FAMILY, FlowRuns, flow_routes
 from .health import HealthResource
-from .openapi import described
+from .incoming.admission import Admission
+from .incoming.guard import Guard, GuardSettings
+from .live.event_stream import EventStreamResource
+from .live.socket_io import PATH as SOCKET_IO_PATH
+from .live.socket_io import Missing, SocketIo
 from .routing import Route, Scope
-from .run_resources import DifferenceResource, EventsResource, ExplainResource
-from .shortcut import Shortcut
-from .socket_io import PATH as SOCKET_IO_PATH
-from .socket_io import Missing, SocketIo
-from .start_resources import Starting
-from .uploads import PATH as UPLOAD_PATH
-from .uploads import UploadResource, Uploads
-from .view_cache import ViewCache
-from .view_resource import OwnRun, ViewResource
+from .uploads.resources import PATH as UPLOAD_PATH
+from .uploads.resources import UploadResource, Uploads
+from .views.cache import ViewCache
+from .views.history import DifferenceResource, EventsResource, ExplainResource
+from .views.resource import OwnRun, ViewResource
+from .views.shortcut import Shortcut
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

@@ -8,7 +8,7 @@ import falcon
 
 from flowcore.errors import EventFormatError, FlowcoreError, LogError
 
-from .request_body import BodyTooLargeError
+from .incoming.request_body import BodyTooLargeError
 
 _LOG: Final = logging.getLogger("flowcore.http")
 _STATUSES: Final = {

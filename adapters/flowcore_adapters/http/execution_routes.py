@@ -6,17 +6,17 @@ from flowcore.ids import RunId
 from flowcore.ports import Clock, EventLog
 from flowcore_adapters.clock import SystemClock
 
-from .active_runs import ActiveRuns
-from .admission import Admission
-from .batch_resources import (
+from .batches.resources import (
     BatchClearResource,
     BatchHistoryResource,
     BatchResource,
     BatchStopResource,
 )
-from .batch_views import BatchViews
-from .execution_resources import ActiveResource, ExecutionLogsResource, ExecutionResource, ExecutionStatusResource
-from .execution_steering import (
+from .batches.views import BatchViews
+from .executions.active_runs import ActiveRuns
+from .executions.resources import ActiveResource, ExecutionLogsResource, ExecutionResource, ExecutionStatusResource
+from .executions.start_resources import ExecuteResource, ScanResource, Starting
+from .executions.steering import (
     ContinueResource,
     PauseControlResource,
     PauseResource,
@@ -25,10 +25,10 @@ from .execution_steering import (
     StopResource,
     TraceLogsResource,
 )
+from .incoming.admission import Admission
 from .routing import Route, Scope
-from .start_resources import ExecuteResource, ScanResource, Starting
-from .view_cache import ViewCache
-from .view_resource import OwnRun, ViewResource
+from .views.cache import ViewCache
+from .views.resource import OwnRun, ViewResource
 
 
 def execution_routes(

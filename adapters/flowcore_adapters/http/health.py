@@ -5,7 +5,7 @@ import falcon
 from flowcore.errors import LogError
 from flowcore.ports import EventLog
 
-from .operations import OBJECT, Answer, operation
+from .description.operations import OBJECT, Answer, operation
 
 
 class HealthResource:

@@ -16,10 +16,10 @@ from flowcore.errors import FlowcoreError
 
 from .app import THREADS
 from .channel import Channel
-from .guard import MAX_BODY, SHORTEST_TOKEN
-from .upload_channel import upload_channel
-from .uploads import Uploads
-from .view_resource import GONE
+from .incoming.guard import MAX_BODY, SHORTEST_TOKEN
+from .uploads.channel import upload_channel
+from .uploads.resources import Uploads
+from .views.resource import GONE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

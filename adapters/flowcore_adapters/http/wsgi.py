@@ -40,12 +40,12 @@ from flowcore_adapters.registry import load_registry
 from flowcore_adapters.runner.engine import Engine
 from flowcore_adapters.workflow_files import WorkflowFolders
 
-from .admission import KEPT_FREE
 from .app import create_app
 from .errors import error_body
-from .guard import SHORTEST_TOKEN, GuardSettings
-from .start_resources import Starting
-from .uploads import Uploads
+from .executions.start_resources import Starting
+from .incoming.admission import KEPT_FREE
+from .incoming.guard import SHORTEST_TOKEN, GuardSettings
+from .uploads.resources import Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -10,11 +10,11 @@ import falcon
 from flowcore.errors import RunNotFoundError
 from flowcore.ids import RunId
 from flowcore.ports import EventLog
+from flowcore_adapters.http.description.operations import OBJECT, POSITION, UNCHANGED, Answer, Parameter, operation
+from flowcore_adapters.http.incoming.admission import Admission
 
-from .admission import Admission
-from .operations import OBJECT, POSITION, UNCHANGED, Answer, Parameter, operation
+from .cache import Headers, Page, ViewCache
 from .query import LATEST, LONGEST_WAIT_S, ViewQuery, read_query
-from .view_cache import Headers, Page, ViewCache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -20,8 +20,7 @@ from flowcore.stores import ArtifactStore, StoredObject
 from flowcore_adapters.artifacts.incoming import IncomingFile
 from flowcore_adapters.artifacts.local import LocalArtifactStore
 from flowcore_adapters.artifacts.signed_urls import METHODS, PREFIX, Ticket, UrlSigner
-
-from .operations import OBJECT, Answer, Parameter, operation
+from flowcore_adapters.http.description.operations import OBJECT, Answer, Parameter, operation
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

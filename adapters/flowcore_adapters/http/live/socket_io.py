@@ -18,11 +18,11 @@ import falcon
 from flowcore.errors import LogError
 from flowcore.ports import EventLog
 from flowcore.values import Json
+from flowcore_adapters.http.description.operations import ERROR, OBJECT, Answer, Parameter, operation
+from flowcore_adapters.http.incoming.admission import FULL, RETRY_AFTER_S, Admission
+from flowcore_adapters.http.views.resource import GONE
 
-from .admission import FULL, RETRY_AFTER_S, Admission
-from .live_feed import LiveFeed
-from .operations import ERROR, OBJECT, Answer, Parameter, operation
-from .view_resource import GONE
+from .feed import LiveFeed
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -9,9 +9,9 @@ import falcon
 
 from flowcore.json_text import to_json
 from flowcore.values import Json
+from flowcore_adapters.http.routing import Route, Scope
 
 from .operations import ERROR, OBJECT, Answer, Operation, operation, operations
-from .routing import Route, Scope
 
 _VARIABLE: Final = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 _REFUSALS: Final = {

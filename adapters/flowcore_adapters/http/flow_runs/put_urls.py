@@ -9,9 +9,9 @@ from flowcore.values import Instant
 from flowcore.views.flow_runs import WaitingUrlDocument, instant_text
 from flowcore_adapters.artifacts.objects import S3ArtifactStore
 from flowcore_adapters.artifacts.signed_urls import LONGEST_S
+from flowcore_adapters.http.uploads.resources import Stores
 
-from .flow_runs import SignedPutUrls
-from .uploads import Stores
+from .resources import SignedPutUrls
 
 
 class StorePutUrls:

@@ -15,10 +15,10 @@ from flowcore.secrets import mask
 from flowcore.values import Json
 from flowcore.views.difference import difference
 from flowcore.views.explain import explain
+from flowcore_adapters.http.description.operations import POSITION, UNCHANGED, Parameter, operation
 
-from .operations import POSITION, UNCHANGED, Parameter, operation
 from .query import read_query
-from .view_resource import has_etag
+from .resource import has_etag
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000

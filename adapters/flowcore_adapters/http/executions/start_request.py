@@ -8,8 +8,7 @@ import falcon
 
 from flowcore.model import Breakpoints, Moment
 from flowcore.values import Json
-
-from .json_body import parse_object
+from flowcore_adapters.http.incoming.json_body import parse_object
 
 DEFAULT_WORKERS: Final = 4
 MOST_WORKERS: Final = 1_000

@@ -8,13 +8,13 @@ from flowcore.batch_service import find_run
 from flowcore.errors import RunNotFoundError
 from flowcore.ports import EventLog
 from flowcore.views.executions import active_list, encode
+from flowcore_adapters.http.description.operations import UNCHANGED, Parameter, operation
+from flowcore_adapters.http.incoming.admission import Admission
+from flowcore_adapters.http.views.query import read_query
+from flowcore_adapters.http.views.resource import ViewResource, has_etag, wait_for
 
 from .active_runs import ActiveRuns
-from .admission import Admission
-from .execution_operations import ACTIVE, BUSY, LOGS, VIEW_ANSWERS, VIEW_QUERY
-from .operations import UNCHANGED, Parameter, operation
-from .query import read_query
-from .view_resource import ViewResource, has_etag, wait_for
+from .operations import ACTIVE, BUSY, LOGS, VIEW_ANSWERS, VIEW_QUERY
 
 UNKNOWN: Final = "Execution not found"
 

@@ -14,16 +14,16 @@ from flowcore.ids import BatchId, RunId, StreamId, item_run
 from flowcore.ports import Clock, EventLog
 from flowcore.service import load
 from flowcore.views.batches import FILTERS, BatchSummary, batch_id_text, history
+from flowcore_adapters.http.description.operations import UNCHANGED, operation
+from flowcore_adapters.http.errors import RefusedError
+from flowcore_adapters.http.executions.operations import BUSY, VIEW_QUERY
+from flowcore_adapters.http.incoming.admission import Admission
+from flowcore_adapters.http.views.query import read_query
+from flowcore_adapters.http.views.resource import has_etag, wait_for
 from flowcore_adapters.launching import stop_batches
 
-from .admission import Admission
-from .batch_operations import BATCH, CLEARED, HISTORY, HISTORY_QUERY, NO_BATCH, STOPPED
-from .batch_views import BatchViews
-from .errors import RefusedError
-from .execution_operations import BUSY, VIEW_QUERY
-from .operations import UNCHANGED, operation
-from .query import read_query
-from .view_resource import has_etag, wait_for
+from .operations import BATCH, CLEARED, HISTORY, HISTORY_QUERY, NO_BATCH, STOPPED
+from .views import BatchViews
 
 UNKNOWN: Final = "Batch not found"
 REASON: Final = "Batch stopped by user"

@@ -20,11 +20,11 @@ from flowcore.values import Json
 from flowcore.views.batches import batch_id_text, item_id_text
 from flowcore.views.executions import execution_id
 from flowcore_adapters.batch_items import Candidate, Candidates, items, messages
+from flowcore_adapters.http.description.operations import OBJECT, Answer, Parameter, operation
+from flowcore_adapters.http.incoming.json_body import read_object
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.workflow_files import MAX_FILE, FolderError, WorkflowFolders
 
-from .json_body import read_object
-from .operations import OBJECT, Answer, Parameter, operation
 from .start_request import StartRequest, UploadedFile, read_form, read_json
 
 _FORM: Final = "multipart/form-data"

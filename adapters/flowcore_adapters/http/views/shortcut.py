@@ -7,7 +7,7 @@ objects takes longer than finding the answer.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from .view_resource import ViewResource
+from .resource import ViewResource
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -20,13 +20,12 @@ from flowcore.ports import EventLog
 from flowcore.run.events import RunCreated
 from flowcore.values import Instant, Json
 from flowcore.views.flow_runs import UNSIGNED, FlowRunDocument, WaitingUrlDocument, instant_text
-
-from .operations import OBJECT, UNCHANGED, Answer, Parameter, operation
-from .query import read_query
-from .routing import Route, Scope
-from .uploads import Uploads
-from .view_cache import ViewCache
-from .view_resource import ViewResource
+from flowcore_adapters.http.description.operations import OBJECT, UNCHANGED, Answer, Parameter, operation
+from flowcore_adapters.http.routing import Route, Scope
+from flowcore_adapters.http.uploads.resources import Uploads
+from flowcore_adapters.http.views.cache import ViewCache
+from flowcore_adapters.http.views.query import read_query
+from flowcore_adapters.http.views.resource import ViewResource
 
 FAMILY: Final = "flow-run"
 INVALID_INPUT: Final = "Invalid input"

@@ -4,8 +4,7 @@ from typing import Final
 
 from flowcore.values import Json
 from flowcore.views.batches import FILTERS
-
-from .operations import OBJECT, Answer, Parameter
+from flowcore_adapters.http.description.operations import OBJECT, Answer, Parameter
 
 _COUNT: Final[Json] = {"type": "integer", "minimum": 0}
 _TIME: Final[Json] = {"type": "integer", "description": "Milliseconds since the epoch."}

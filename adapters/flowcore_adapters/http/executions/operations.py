@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from flowcore.values import Json
-
-from .operations import OBJECT, POSITION, UNCHANGED, Answer, Parameter
-from .query import LONGEST_WAIT_S
+from flowcore_adapters.http.description.operations import OBJECT, POSITION, UNCHANGED, Answer, Parameter
+from flowcore_adapters.http.views.query import LONGEST_WAIT_S
 
 _NODE: Final[Json] = {"type": ["string", "null"]}
 _REASON: Final[Json] = {"enum": ["wait-pause", "breakpoint", None]}

@@ -17,9 +17,9 @@ from waitress.parser import HTTPRequestParser
 
 from flowcore_adapters.artifacts.incoming import IncomingFile
 from flowcore_adapters.artifacts.signed_urls import PREFIX
+from flowcore_adapters.http.channel import Channel
 
-from .channel import Channel
-from .uploads import Expected, ReceivedBody, Uploads
+from .resources import Expected, ReceivedBody, Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream

@@ -16,12 +16,12 @@ import falcon
 from flowcore.errors import LogError, RunNotFoundError
 from flowcore.json_text import to_json
 from flowcore.ports import EventLog
+from flowcore_adapters.http.description.operations import OBJECT, POSITION, Answer, Parameter, operation
+from flowcore_adapters.http.incoming.admission import Admission
+from flowcore_adapters.http.views.query import read_query
+from flowcore_adapters.http.views.resource import GONE
 
-from .admission import Admission
-from .live_feed import Emission, LiveFeed
-from .operations import OBJECT, POSITION, Answer, Parameter, operation
-from .query import read_query
-from .view_resource import GONE
+from .feed import Emission, LiveFeed
 
 HEARTBEAT_S: Final = 15.0
 """How long the stream may be silent, in seconds: proxies cut connections on which nothing moves."""

@@ -21,15 +21,15 @@ from flowcore.run.machine import RunStatus
 from flowcore.service import load, request
 from flowcore.values import Instant, Json
 from flowcore.views.executions import batch_id, execution_id
+from flowcore_adapters.http.description.operations import operation
+from flowcore_adapters.http.errors import RefusedError
+from flowcore_adapters.http.incoming.admission import Admission
+from flowcore_adapters.http.incoming.json_body import read_object
+from flowcore_adapters.http.views.resource import OwnRun
 from flowcore_adapters.steering import PATIENCE_S, stop_run, stop_runs
 
 from .active_runs import ActiveRuns
-from .admission import Admission
-from .errors import RefusedError
-from .execution_operations import DONE, NAMED, STEERED, with_fields
-from .json_body import read_object
-from .operations import operation
-from .view_resource import OwnRun
+from .operations import DONE, NAMED, STEERED, with_fields
 
 _REASON: Final = "Execution stopped by user"
 _NONE: Final = "No execution running"

@@ -1,0 +1,1 @@
+"""The batches of the executions family (documents/executions-api.md)."""

@@ -1,0 +1,1 @@
+"""What can be asked of this server: said beside each responder, and told as OpenAPI."""

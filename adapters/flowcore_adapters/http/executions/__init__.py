@@ -1,0 +1,1 @@
+"""The executions family (documents/executions-api.md): starting, showing and steering runs."""

@@ -1,0 +1,1 @@
+"""The flow-run family (documents/flow-api.md)."""
