@@ -60,7 +60,7 @@ MUTANTS: Final = (
         "attempt >= policy.max_attempts - 1",
     ),
     Mutant("lost attempts use up the policy", decide, "_fail", "command.attempt - instance.lost", "command.attempt"),
-    Mutant("what is not worth it is tried again", decide, "_fail", "not command.retryable or ", ""),
+    Mutant("what is not worth it is tried again", decide, "_fail", "command.retryable and ", ""),
     Mutant(
         "what is given up is tried again",
         state,
