@@ -58,7 +58,7 @@ def purge(
     are. A batch goes as a whole, with the runs of its items, and counts as one. An artifact that another run refers to
     stays. Of the runs that stay, artifacts go whose lifetime is over.
     """
-    from flowcore_adapters.artifacts.remains import remains_of
+    from flowcore_adapters.artifacts.remains import remains_of, still_free
 
     if older_than is None and keep is None and not states:
         raise click.UsageError("say which runs: `--older-than`, `--keep` or `--state`")
@@ -85,7 +85,8 @@ def purge(
             click.confirm(f"delete {what} ({span})?", abort=True, err=True)
         # First the runs: what refuses that, because somebody has taken one up again, must find its objects there.
         _delete(log, streams)
-        remains.delete()
+        # Somebody may have gone on from one of the runs while the question stood.
+        still_free(log, book, remains).delete()
         click.echo(f"deleted {what}: {span}", err=True)
         _tell_rest(remains)
         _sweep(log, book, dry_run=False)

@@ -344,7 +344,7 @@ def _hold(command: HoldStep, state: RunState) -> tuple[Event, ...]:
     instance = state.instances.get(command.instance)
     if instance is None or instance.status not in _STARTABLE or state.status is not RunStatus.RUNNING:
         return ()
-    if instance.held == command.reason:
+    if instance.held == command.reason or state.gives_up(instance):
         return ()
     return (StepHeld(instance=command.instance, reason=command.reason, at=command.at),)
 

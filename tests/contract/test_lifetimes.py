@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from flowcore.descent import fork
 from flowcore.errors import ObjectNotFoundError
-from flowcore.ids import RunId, flow_run_id
+from flowcore.ids import RunId, StepName, flow_run_id
 from flowcore.ports import SourceCall
-from flowcore.service import load
+from flowcore.run.commands import StopRun
+from flowcore.service import create_run, load, request
 from flowcore.values import Instant
 from flowcore_adapters.artifacts import lifetimes
 from flowcore_adapters.artifacts.lifetimes import Lifetimes
@@ -92,6 +94,32 @@ def test_each_object_goes_when_its_time_is_over(log: SharedMemoryEventLog, tmp_p
             clock.ahead_s = ahead_s
             sweeper.sweep()
             assert left(place, run_id) == there
+
+
+def test_what_another_run_has_taken_over_stays_as_long_as_that_needs_it(
+    log: SharedMemoryEventLog, tmp_path: Path
+) -> None:
+    clock = Later()
+    with station(log, tmp_path, functions(make=make)) as place:
+        sweeper = Lifetimes(log, clock, place.services.book)
+        nodes = [node("make", "make", outputs={"out": "made"}), node("read", "read", inputs={"in": "made"})]
+        definitions = [definition("make", outputs={"out": TEXT}), definition("read", inputs={"in": TEXT})]
+        well = {"Edge": "made", "Store": "default", "Lifetime": {"Seconds": 60}}
+        run_id = place.start(compiled(nodes, definitions, DataWells=[well]))
+        place.finish(run_id)
+        state = load(log, run_id)
+        heirs = [
+            create_run(log, state.flow, at=clock.now(), descent=fork(state, StepName("read"), state.flow))
+            for _ in range(2)
+        ]
+        clock.ahead_s = 61.0
+        assert (sweeper.sweep(), left(place, run_id)) == (0, ["made"])
+        for heir in heirs:
+            request(log, heir, StopRun(at=clock.now(), reason="enough"))
+        clock.ahead_s = 100.0
+        assert (sweeper.sweep(), left(place, run_id)) == (0, ["made"])
+        clock.ahead_s = 130.0
+        assert (sweeper.sweep(), left(place, run_id)) == (1, [])
 
 
 def test_a_run_that_goes_on_keeps_what_it_has(log: SharedMemoryEventLog, tmp_path: Path) -> None:

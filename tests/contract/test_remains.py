@@ -17,7 +17,7 @@ from flowcore.service import create_run, request
 from flowcore_adapters.artifacts.book import StoreBook
 from flowcore_adapters.artifacts.factory import StoreSettings
 from flowcore_adapters.artifacts.local import LocalArtifactStore
-from flowcore_adapters.artifacts.remains import Remains, remains_of
+from flowcore_adapters.artifacts.remains import Remains, remains_of, still_free
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.node_flows import TEXT, Station, compiled, definition, functions, leave, node, station
@@ -88,6 +88,16 @@ def test_what_another_run_refers_to_stays(place: Station) -> None:
     assert left(place, first).objects == {}
     left(place, first, second).delete()
     assert kept(place) == []
+
+
+def test_what_a_run_refers_to_that_came_meanwhile_stays(place: Station) -> None:
+    first = made(place, {"Key": "latest.txt"})
+    remains = left(place, first)
+    place.log.delete_runs(first, now=SystemClock().now(), ended=True)
+    assert still_free(place.log, place.services.book, remains) == remains
+    made(place, {"Key": "latest.txt"})
+    still_free(place.log, place.services.book, remains).delete()
+    assert kept(place) == ["latest.txt"]
 
 
 def test_what_attempts_left_that_came_to_nothing_goes_too(place: Station) -> None:

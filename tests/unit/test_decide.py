@@ -487,6 +487,11 @@ class TestHolding:
         given(*begun(step("a")), started("a")).when(self.HOLD).then()
         given(*begun(step("a")), RunPaused(at=T1)).when(self.HOLD).then()
 
+    def test_nothing_is_once_it_is_given_up(self) -> None:
+        """What a stop that came first has given up never starts, and is not said to be about to."""
+        run = (*begun(step("a"), step("b")), started("b"), RunStopRequested(reason="enough", at=T1))
+        given(*run).when(self.HOLD).then()
+
     def test_what_has_started_is_held_no_more(self) -> None:
         assert fold([*begun(step("a")), held("a")]).instances[InstanceId("a")].held == "nothing is free"
         assert fold([*begun(step("a")), held("a"), started("a")]).instances[InstanceId("a")].held is None

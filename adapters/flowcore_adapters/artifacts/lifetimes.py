@@ -1,17 +1,18 @@
 """Objects whose lifetime is over: deleted so long after the end of their run (contract flow-runs, section 7)."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Event as Flag
 from threading import Thread
 from typing import Final
 
-from flowcore.artifacts import WellSource
+from flowcore.artifacts import Artifact, WellSource
 from flowcore.documents.nodes.object_names import variables_of
-from flowcore.errors import FlowcoreError, ObjectNotFoundError
+from flowcore.errors import FlowcoreError, ObjectNotFoundError, RunNotFoundError
 from flowcore.ids import RunId
 from flowcore.model import Flow
 from flowcore.ports import Clock, EventLog
+from flowcore.run.events import RunCreated
 from flowcore.service import load
 
 from .book import StoreBook
@@ -35,6 +36,7 @@ class Lifetimes:
         self._book = book
         self._done: set[RunId] = set()
         self._known: set[RunId] = set()
+        self._parents: dict[RunId, RunId | None] = {}
         self._closed = Flag()
         self._thread: Thread | None = None
 
@@ -98,7 +100,7 @@ class Lifetimes:
             artifact = state.artifacts.get(edge)
             if artifact is None:
                 continue
-            if self._clock.now() < state.ended_at + lifetime_s:
+            if self._clock.now() < state.ended_at + lifetime_s or self._needed(run_id, artifact, lifetime_s):
                 left = True
                 continue
             try:
@@ -114,6 +116,31 @@ class Lifetimes:
                 # Once: the keys of a store that came with a flow are not known for ever.
                 _LOG.warning("run %s: the object for '%s' cannot be deleted: %s", run_id, edge, error)
         return left, due
+
+    def _needed(self, run_id: RunId, artifact: Artifact, lifetime_s: float) -> bool:
+        """Return whether a run of the same family has taken the object over, and its time is not over."""
+        for relative in self._family(run_id):
+            try:
+                state = load(self._log, relative)
+            except RunNotFoundError:
+                continue
+            if artifact in state.artifacts.values() and (
+                state.ended_at is None or self._clock.now() < state.ended_at + lifetime_s
+            ):
+                return True
+        return False
+
+    def _family(self, run_id: RunId) -> Sequence[RunId]:
+        """Return the other runs that go back to the same one by retries and forks."""
+        for other in self._log.runs():
+            if other not in self._parents:
+                first = next((recorded.event for recorded in self._log.read(other)), None)
+                self._parents[other] = first.parent if isinstance(first, RunCreated) else None
+        roots: dict[RunId, RunId] = {}
+        # A parent has the lower id.
+        for other, parent in sorted(self._parents.items()):
+            roots[other] = other if parent is None else roots.get(parent, parent)
+        return [other for other, root in roots.items() if root == roots.get(run_id) and other != run_id]
 
 
 def _lifetimes(flow: Flow) -> Mapping[str, float]:

@@ -85,6 +85,17 @@ def remains_of(log: EventLog, book: StoreBook, run_ids: Collection[RunId]) -> Re
     )
 
 
+def still_free(log: EventLog, book: StoreBook, remains: Remains) -> Remains:
+    """Return of *remains*, whose runs are deleted by now, what no run refers to that has come since.
+
+    Raises:
+        LogError: The log cannot be read.
+    """
+    objects = dict(remains.objects)
+    unreadable = _keep_others(log, book, frozenset(), objects) if objects else None
+    return attrs.evolve(remains, objects={} if unreadable is not None else objects, unreadable=unreadable)
+
+
 def _keep_others(log: EventLog, book: StoreBook, leaving: frozenset[RunId], found: Objects) -> RunId | None:
     """Take out of *found* what other runs refer to; return a run that does not say what it refers to."""
     for run_id in log.runs():
