@@ -15,6 +15,7 @@ from .errors import CommandRejectedError, FlowDocumentError, Problem
 from .graph import dependents
 from .ids import InstanceId, RunId, StepName, top_step
 from .model import Flow, Step
+from .run.commands import CreateRun
 from .run.events import NO_ARTIFACTS
 from .run.machine import StepStatus
 from .run.state import RunState
@@ -49,6 +50,17 @@ class Descent:
     imports: Mapping[StepName, Mapping[str, Json]]
     inner: Mapping[InstanceId, Mapping[str, Json]] = attrs.field(factory=dict[InstanceId, Mapping[str, Json]])
     artifacts: Mapping[str, Artifact] = NO_ARTIFACTS
+
+    def given_to(self, command: CreateRun) -> CreateRun:
+        """Return *command* for a run that takes all this over."""
+        return attrs.evolve(
+            command,
+            parent=self.parent,
+            forked_from=self.forked_from,
+            imports=self.imports,
+            inner=self.inner,
+            artifacts=self.artifacts,
+        )
 
 
 def retry(state: RunState) -> Descent:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol, cast
 
-import attrs
-
 from flowcore.descent import Descent
 from flowcore.errors import (
     CommandRejectedError,
@@ -91,14 +89,7 @@ def create_run(
             labels=labels or {},
         )
         if descent is not None:
-            command = attrs.evolve(
-                command,
-                parent=descent.parent,
-                forked_from=descent.forked_from,
-                imports=descent.imports,
-                inner=descent.inner,
-                artifacts=descent.artifacts,
-            )
+            command = descent.given_to(command)
         try:
             log.append(Append(run_id, 0, decide(command, RunState())))
         except VersionConflictError:

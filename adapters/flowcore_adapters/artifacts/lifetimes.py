@@ -37,6 +37,9 @@ class Lifetimes:
         self._done: set[RunId] = set()
         self._known: set[RunId] = set()
         self._parents: dict[RunId, RunId | None] = {}
+        self._roots: dict[RunId, RunId] = {}
+        self._families: dict[RunId, list[RunId]] = {}
+        self._newest: RunId | None = None
         self._closed = Flag()
         self._thread: Thread | None = None
 
@@ -132,15 +135,24 @@ class Lifetimes:
 
     def _family(self, run_id: RunId) -> Sequence[RunId]:
         """Return the other runs that go back to the same one by retries and forks."""
+        newest = self._log.newest_id()
+        if newest != self._newest:
+            self._learn()
+            self._newest = newest
+        family = self._families.get(self._roots.get(run_id, run_id), [])
+        return [other for other in family if other != run_id]
+
+    def _learn(self) -> None:
+        """Put the runs that have come into their families: once for all objects, for there may be very many."""
         for other in self._log.runs():
             if other not in self._parents:
                 first = next((recorded.event for recorded in self._log.read(other)), None)
                 self._parents[other] = first.parent if isinstance(first, RunCreated) else None
-        roots: dict[RunId, RunId] = {}
+        self._roots, self._families = {}, {}
         # A parent has the lower id.
         for other, parent in sorted(self._parents.items()):
-            roots[other] = other if parent is None else roots.get(parent, parent)
-        return [other for other, root in roots.items() if root == roots.get(run_id) and other != run_id]
+            root = self._roots[other] = other if parent is None else self._roots.get(parent, parent)
+            self._families.setdefault(root, []).append(other)
 
 
 def _lifetimes(flow: Flow) -> Mapping[str, float]:
