@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from .artifacts import Artifact
+from .artifacts import Artifact, WellSource
 from .errors import CommandRejectedError, FlowDocumentError, Problem
 from .graph import dependents
 from .ids import InstanceId, RunId, StepName, top_step
@@ -78,7 +78,7 @@ def retry(state: RunState) -> Descent:
         raise CommandRejectedError(
             "nothing-to-retry", f"every step of run {state.run_id} has succeeded: there is nothing to retry"
         )
-    return _descent(state, None, imports)
+    return _descent(state, None, imports, dict(state.artifacts))
 
 
 def fork(state: RunState, start: StepName, flow: Flow) -> Descent:
@@ -89,7 +89,7 @@ def fork(state: RunState, start: StepName, flow: Flow) -> Descent:
 
     Raises:
         FlowDocumentError: *flow* does not fit: `unknown-step` for *start*, `fork-misfit` for each step whose recorded
-            outputs do not belong to what *flow* says of it.
+            outputs and artifacts do not belong to what *flow* says of it.
     """
     names = [step.name for step in flow.steps]
     if start not in names:
@@ -100,6 +100,7 @@ def fork(state: RunState, start: StepName, flow: Flow) -> Descent:
     anew = _downstream(flow, start)
     imports = _recorded(state, (name for name in names if name not in anew))
     steps = {step.name: step for step in state.flow.steps}
+    artifacts = _carried(state, flow)
     problems = [
         Problem(
             code="fork-misfit",
@@ -109,14 +110,19 @@ def fork(state: RunState, start: StepName, flow: Flow) -> Descent:
             hint=f"fork from `{step.name}` or from a step before it",
         )
         for number, step in enumerate(flow.steps)
-        if step.name in imports and (changed := _changed(state.flow, steps[step.name], flow, step))
+        if step.name in imports and (changed := _changed(state, steps[step.name], flow, step, artifacts))
     ]
     if problems:
         raise FlowDocumentError(problems)
-    return _descent(state, start, imports)
+    return _descent(state, start, imports, artifacts)
 
 
-def _descent(state: RunState, start: StepName | None, imports: Mapping[StepName, Mapping[str, Json]]) -> Descent:
+def _descent(
+    state: RunState,
+    start: StepName | None,
+    imports: Mapping[StepName, Mapping[str, Json]],
+    artifacts: Mapping[str, Artifact],
+) -> Descent:
     # Steps of bodies have path ids; those of the flow do not.
     recorded = ((InstanceId(path), outputs) for path, outputs in state.outputs.items())
     return Descent(
@@ -124,7 +130,7 @@ def _descent(state: RunState, start: StepName | None, imports: Mapping[StepName,
         forked_from=start,
         imports=imports,
         inner={path: left for path, left in recorded if "/" in path and top_step(path) in imports},
-        artifacts=dict(state.artifacts),
+        artifacts=artifacts,
     )
 
 
@@ -151,9 +157,40 @@ def _downstream(flow: Flow, start: StepName) -> set[StepName]:
     return {flow.steps[number].name for number in found}
 
 
-def _changed(old_flow: Flow, old: Step, new_flow: Flow, new: Step) -> str:
-    """Return what is different and decides what comes out of the step, for people; nothing when nothing is."""
+def _carried(state: RunState, flow: Flow) -> dict[str, Artifact]:
+    """Return the artifacts of a run, by edge, that a run of *flow* has in the same place and from the same hand."""
+    old, stores = state.flow, flow.stores
+    before, now = _makers(old), _makers(flow)
+    return {
+        edge: artifact
+        for edge, artifact in state.artifacts.items()
+        if old.stores.get(artifact.store) == stores.get(artifact.store)
+        and before.get(edge) == now.get(edge)
+        and (edge in now or _feed(old, edge) == _feed(flow, edge))
+    }
+
+
+def _makers(flow: Flow) -> dict[str, StepName]:
+    """Return the step that makes the artifact of each edge that is not fed from outside."""
+    return {port.edge: step.name for step in flow.steps for port in step.artifact_outputs}
+
+
+def _feed(flow: Flow, edge: str) -> tuple[str, WellSource | None, str | None] | None:
+    """Return what decides which object comes in at *edge*."""
+    well = flow.wells.get(edge)
+    return None if well is None else (well.store, well.source, well.key)
+
+
+def _changed(state: RunState, old: Step, flow: Flow, new: Step, artifacts: Mapping[str, Artifact]) -> str:
+    """Return what is different and decides what comes out of the step, for people; nothing when nothing is.
+
+    *artifacts* are those of the run that are as good in a run of *flow*.
+    """
     fields = [*dict.fromkeys(word for name, word in _DECISIVE.items() if getattr(old, name) != getattr(new, name))]
-    if old_flow.sources[old.source] != new_flow.sources[new.source]:
+    if state.flow.sources[old.source] != flow.sources[new.source]:
         fields.append("source")
+    ports = (*new.artifact_inputs, *new.artifact_outputs)
+    lost = {port.edge for port in ports if port.edge in state.artifacts and port.edge not in artifacts}
+    if lost and "artifacts" not in fields:
+        fields += [f"edge '{edge}'" for edge in sorted(lost)]
     return " and ".join(fields) + (" has" if len(fields) == 1 else " have") if fields else ""

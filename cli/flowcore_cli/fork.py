@@ -7,6 +7,7 @@ import attrs
 import click
 
 from flowcore_cli.execution import EXIT_CODES, Plan, RunOptions, execute, max_workers_option, run_options
+from flowcore_cli.nodes import defs_option
 
 if TYPE_CHECKING:
     from flowcore.ids import RunId
@@ -25,9 +26,18 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="The flow as it is now; several files are merged. Default: the flow of RUN.",
 )
+@defs_option
 @run_options(recorded=True)
 @max_workers_option
-def fork(*, options: RunOptions, run: str, start: str, files: tuple[str, ...], max_workers: int | None) -> None:
+def fork(
+    *,
+    options: RunOptions,
+    run: str,
+    start: str,
+    files: tuple[str, ...],
+    definitions: tuple[str, ...],
+    max_workers: int | None,
+) -> None:
     """Start a new run from the middle of RUN: from STEP on everything is done anew.
 
     RUN is an id as `runs` prints it, or `latest`; it stays as it is. What every other step came to in it is taken over.
@@ -39,10 +49,12 @@ def fork(*, options: RunOptions, run: str, start: str, files: tuple[str, ...], m
         from flowcore.ids import StepName
         from flowcore.service import create_run, load
         from flowcore_adapters.clock import SystemClock
-        from flowcore_cli.drive import check_secrets, named_flow
+        from flowcore_cli.drive import check_secrets, named
         from flowcore_cli.selection import find_run
 
-        edited = named_flow(files, registry) if files else None
+        if definitions and not files:
+            raise click.UsageError("`--defs` goes with `--flow`: without it the flow of RUN is done again as it was")
+        edited, secrets = named(files, registry, definitions) if files else (None, None)
         state = load(log(), find_run(log(), run, options.db))
         flow = state.flow if edited is None else attrs.evolve(edited, name=state.flow.name)
         taken = descent.fork(state, StepName(start), flow)
@@ -51,8 +63,9 @@ def fork(*, options: RunOptions, run: str, start: str, files: tuple[str, ...], m
 
         def record(log: "EventLog") -> "RunId":
             workers = max_workers or (state.max_workers if edited is None else None)
-            return create_run(log, flow, at=SystemClock().now(), max_workers=workers, descent=taken)
+            now = SystemClock().now()
+            return create_run(log, flow, at=now, max_workers=workers, descent=taken, trace=state.trace)
 
-        return Plan(flow, record)
+        return Plan(flow, record, secrets=secrets)
 
     execute(options, plan)

@@ -37,7 +37,8 @@ def retry(*, options: RunOptions, run: str, max_workers: int | None) -> None:
 
         def record(log: "EventLog") -> "RunId":
             workers = max_workers or state.max_workers
-            return create_run(log, state.flow, at=SystemClock().now(), max_workers=workers, descent=taken)
+            now = SystemClock().now()
+            return create_run(log, state.flow, at=now, max_workers=workers, descent=taken, trace=state.trace)
 
         return Plan(state.flow, record)
 

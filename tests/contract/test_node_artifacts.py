@@ -1,14 +1,16 @@
 """Artifacts of runs: handed from node to node, awaited, looked for (contract flow-runs, sections 4 to 9)."""
 
+import io
 import json
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from flowcore.artifacts import Artifact, Resources, Store
 from flowcore.audit import CallAccepted, Credential
@@ -78,13 +80,28 @@ CHAIN = (
 )
 
 
-def put(place: Station, run_id: Any, data: bytes, edge: str = "in") -> Answer:  # noqa: ANN401
+class Trickle(io.BytesIO):
+    """A body that comes in small pieces, however much is asked for."""
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(7)
+
+
+def put(
+    place: Station,
+    run_id: Any,  # noqa: ANN401
+    data: bytes,
+    edge: str = "in",
+    environ: Mapping[str, object] | None = None,
+) -> Answer:
     """Put an object with a URL for the run."""
     services = place.services
     uploads = Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
     run = flow_run_id(run_id)
     ticket = services.signer.ticket("PUT", "default", f"{run}/{edge}", max_bytes=1000, run=run, edge=edge)
-    return call(create_app(place.log, uploads=uploads), services.signer.sign(ticket), method="PUT", body=data)
+    app = create_app(place.log, uploads=uploads)
+    return call(app, services.signer.sign(ticket), method="PUT", body=data, environ=environ)
 
 
 def waiting(place: Station, flow: Compiled) -> RunId:
@@ -211,6 +228,18 @@ def test_while_the_run_is_paused_a_refused_object_may_come_again(log: SharedMemo
         assert put(place, run_id, PNG).status == 415
         assert put(place, run_id, b"text").status == 200
         request(log, run_id, ContinueRun(at=SystemClock().now()))
+        assert isinstance(place.finish(run_id)[-1], RunSucceeded)
+
+
+def test_an_object_that_breaks_off_fails_nobody(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    """What there is of it says nothing of its type: seven bytes of a picture are none."""
+    definitions = [definition("upper", inputs={"text": ["image/*"]}, outputs={"out": TEXT})]
+    with station(log, tmp_path, functions(upper=lambda call: leave(call, "out", b"seen"))) as place:
+        run_id = waiting(place, compiled([node("one", "upper", {"text": "in"}, {"out": "end"})], definitions))
+        broken = put(place, run_id, b"", environ={"wsgi.input": Trickle(PNG[:7]), "CONTENT_LENGTH": "100"})
+        assert (broken.status, broken.document) == (400, {"error": "the body ended 93 bytes too early"})
+        whole = {"wsgi.input": Trickle(PNG), "CONTENT_LENGTH": str(len(PNG))}
+        assert put(place, run_id, b"", environ=whole).status == 200
         assert isinstance(place.finish(run_id)[-1], RunSucceeded)
 
 

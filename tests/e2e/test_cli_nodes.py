@@ -156,6 +156,37 @@ def test_a_static_object_is_there_from_the_start(command: Command) -> None:
     assert kept.read_text("utf-8") == "a logo\n"
 
 
+def test_a_fork_with_another_static_object(command: Command) -> None:
+    """docs/cli.md, fork: "an artifact ... is looked for anew where the flow says so now"."""
+    place = command.home / "stores" / "default"
+    place.mkdir(parents=True, mode=0o700)
+    (place / "logo.txt").write_text("a logo\n", "utf-8")
+    (place / "other.txt").write_text("another\n", "utf-8")
+    command.write("copy.json", copying())
+    both = json.loads(copying().replace("logo.txt", "other.txt"))
+    command.write("other.json", json.dumps(both["Flow"]))
+    command.write("defs/copy.json", json.dumps(both["NodeDefs"][0]))
+    options = ("--node-runtime", "process", "--store-dir", "stores")
+    assert command("run", "-q", "copy.json", *options).code == 0
+    misused = command("fork", "latest", "--from", "copy", "--defs", "defs", *options)
+    assert (misused.code, "`--defs` goes with `--flow`" in misused.err) == (2, True)
+    ended = command("fork", "latest", "--from", "copy", "--flow", "other.json", "--defs", "defs", *options)
+    assert ended.code == 0, ended.err
+    assert sorted(path.read_text("utf-8") for path in place.glob("run_*/done*")) == ["a logo\n", "another\n"]
+    (place / "other.txt").unlink()
+    refused = command("fork", "latest", "--from", "copy", "--flow", "other.json", "--defs", "defs", *options)
+    assert (refused.code, "other.txt" in refused.err) == (2, True)
+    assert len(json.loads(command("runs", "--json").out)) == 2
+
+
+def test_what_nodes_write_is_recorded_in_a_fork_and_a_retry_too(command: Command) -> None:
+    command.write("make.json", making().replace("touch", "ls missing"))
+    assert command("run", "make.json", "--node-runtime", "process").code == 1
+    for again in (("retry", "latest"), ("fork", "latest", "--from", "make")):
+        assert command(*again, "--node-runtime", "process").code == 1
+        assert "missing" in command("logs", "latest").out
+
+
 def test_without_its_static_object_nothing_is_run(command: Command) -> None:
     command.write("copy.json", copying())
     ended = command("run", "copy.json", "--node-runtime", "process", "--store-dir", "stores")

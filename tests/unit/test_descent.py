@@ -1,15 +1,15 @@
-"""What a fork and a retry take over from their parent (issue: resume and fork; invariants I4 and I6)."""
+"""What a fork and a retry take over from their parent (docs/cli.md, fork and retry; invariants I4 and I6)."""
 
 from typing import Final
 
 import attrs
 import pytest
 
-from flowcore.artifacts import Artifact, ArtifactPort
+from flowcore.artifacts import Artifact, ArtifactPort, Store, Well, WellSource
 from flowcore.descent import Descent, fork, retry
 from flowcore.errors import CommandRejectedError, FlowDocumentError
 from flowcore.ids import InstanceId, StepName
-from flowcore.model import Breakpoints, Dialect, OnError, Source
+from flowcore.model import Breakpoints, Dialect, Flow, OnError, Source
 from flowcore.rehearsal import Success, recorded_results
 from flowcore.run.commands import Settle, StartRun
 from flowcore.run.decide import decide
@@ -186,3 +186,70 @@ class TestArtifacts:
         found = load(log, run_id)
         assert (found.artifacts, set(found.readers)) == ({"photo": photo, "out": out}, {"photo", "mask"})
         assert dict(found.awaiting) == {1: {"mask"}}
+
+
+def piped(*, well: Well | None = None, store: Store | None = None) -> Flow:
+    """Return a flow of two steps: the first reads what comes in at `photo`, the second what the first leaves."""
+    cut = attrs.evolve(
+        step("cut", awaits=("photo",)),
+        artifact_inputs=(ArtifactPort(port="i", edge="photo"),),
+        artifact_outputs=(ArtifactPort(port="o", edge="out"),),
+    )
+    show = attrs.evolve(step("show", "cut"), artifact_inputs=(ArtifactPort(port="i", edge="out"),))
+    return attrs.evolve(
+        flow_of(cut, show),
+        dialect=Dialect.NODES,
+        stores={} if store is None else {"disk": store},
+        wells={"photo": well or Well(store="default", source=WellSource.STATIC, key="a.png")},
+    )
+
+
+class TestEditedStores:
+    """An artifact is taken over if it comes from the same hand and lies in the same place."""
+
+    KEPT: Final = Store(type="s3fs", params={"MountPath": "/mnt", "BucketName": "a"})
+    OTHER: Final = Store(type="s3fs", params={"MountPath": "/mnt", "BucketName": "b"})
+
+    def parent(self) -> RunState:
+        photo, out = Artifact(store="default", name="a.png"), Artifact(store="disk", name="out")
+        first = [attrs.evolve(created(), flow=piped(store=self.KEPT)), RunStarted(at=T0)]
+        arrival = ArtifactArrived(edge="photo", artifact=photo, at=T0)
+        return fold([*first, arrival, started("cut"), attrs.evolve(succeeded("cut"), artifacts={"out": out})])
+
+    def test_the_same_ones(self) -> None:
+        state = self.parent()
+        assert set(fork(state, StepName("show"), piped(store=self.KEPT)).artifacts) == {"photo", "out"}
+        later = Well(store="default", source=WellSource.STATIC, key="a.png", lifetime_s=60.0)
+        assert set(fork(state, StepName("show"), piped(well=later, store=self.KEPT)).artifacts) == {"photo", "out"}
+
+    @pytest.mark.parametrize(
+        ("flow", "changed"),
+        [
+            (piped(store=OTHER), "edge 'out' has"),
+            (piped(), "edge 'out' has"),
+            (
+                piped(well=Well(store="default", source=WellSource.STATIC, key="b.png"), store=KEPT),
+                "edge 'photo' has",
+            ),
+            (piped(well=Well(store="default", source=WellSource.UPLOAD), store=OTHER), "edge 'out' and edge 'photo'"),
+        ],
+    )
+    def test_a_step_whose_artifacts_are_others_does_not_fit(self, flow: Flow, changed: str) -> None:
+        with pytest.raises(FlowDocumentError, match=f"step 'cut' would take over .* but its {changed}") as error:
+            fork(self.parent(), StepName("show"), flow)
+        assert codes(error) == ["fork-misfit"]
+
+    def test_what_is_done_anew_waits_for_the_new_object(self) -> None:
+        flow = piped(well=Well(store="default", source=WellSource.STATIC, key="b.png"), store=self.KEPT)
+        log = MemoryEventLog()
+        descent = fork(self.parent(), StepName("cut"), flow)
+        found = load(log, create_run(log, flow, at=T0, descent=descent))
+        assert (set(descent.artifacts), dict(found.artifacts), dict(found.awaiting)) == ({"out"}, {}, {0: {"photo"}})
+
+    def test_what_a_step_makes_now_has_not_arrived(self) -> None:
+        old = piped(store=self.KEPT)
+        maker = attrs.evolve(step("draw"), artifact_outputs=(ArtifactPort(port="o", edge="photo"),))
+        flow = attrs.evolve(old, steps=(maker, *old.steps), wells={})
+        with pytest.raises(FlowDocumentError, match="edge 'photo' has changed"):
+            fork(self.parent(), StepName("show"), flow)
+        assert set(fork(self.parent(), StepName("cut"), flow).artifacts) == {"out"}

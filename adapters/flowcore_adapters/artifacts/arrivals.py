@@ -36,11 +36,11 @@ class RunArrivals:
 
         Raises:
             CommandRejectedError: The run does not wait for it (code `artifact-not-awaited`), or it is not of a type
-                that all who wait for it take (code `artifact-type`): these fail.
+                that all who wait for it take (code `artifact-type`): these fail, if the run goes on.
         """
-        run_id, declared = self._awaited(ticket)
+        run_id, declared, state = self._awaited(ticket)
         content = content_type_of(beginning, ticket.name)
-        errors = misfits(declared.flow, ticket.edge, content)
+        errors = misfits(state, ticket.edge, content)
         if errors:
             with suppress(CommandRejectedError):
                 refusal = RefuseArtifact(edge=ticket.edge, errors=errors, at=self._clock.now())
@@ -52,7 +52,7 @@ class RunArrivals:
 
     def arrived(self, ticket: Ticket, stored: StoredObject, beginning: bytes) -> None:
         """Tell the run; only the first object for an edge counts."""
-        run_id, _ = self._awaited(ticket)
+        run_id, _, _ = self._awaited(ticket)
         artifact = Artifact(
             store=ticket.store,
             name=stored.name,
@@ -74,13 +74,13 @@ class RunArrivals:
         if not events:
             raise CommandRejectedError(NOT_AWAITED, f"the run has an object for '{edge}' already")
 
-    def _awaited(self, ticket: Ticket) -> tuple[RunId, Declared]:
+    def _awaited(self, ticket: Ticket) -> tuple[RunId, Declared, RunState]:
         run_id = parse_run_id(ticket.run)
         declared = None if run_id is None else self._book.declared(run_id)
         if run_id is None or declared is None or ticket.edge not in declared.flow.wells:
             raise CommandRejectedError(NOT_AWAITED, f"there is no run {ticket.run[:40]} that waits for this object")
-        state: RunState = load(self._log, run_id)
+        state = load(self._log, run_id)
         if state.ended or ticket.edge in state.artifacts:
             why = "has ended" if state.ended else f"has an object for '{ticket.edge}' already"
             raise CommandRejectedError(NOT_AWAITED, f"the run {why}")
-        return run_id, declared
+        return run_id, declared, state

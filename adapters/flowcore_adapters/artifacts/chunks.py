@@ -1,6 +1,7 @@
 """Bytes on their way into a store, and out of it."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from flowcore.errors import ObjectRangeError, ObjectTooLargeError
 from flowcore.stores import StoredObject
@@ -30,3 +31,13 @@ def part_of(stored: StoredObject, start: int, length: int | None) -> int:
     if start < 0 or most < 0:
         raise ObjectRangeError(f"'{stored.name}' has {stored.size_bytes} bytes, so none from {start} on")
     return most if length is None else max(0, min(length, most))
+
+
+def split_head(chunks: Iterable[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first *size* bytes of *chunks*, fewer if there are no more, and all chunks, those bytes included."""
+    rest = iter(chunks)
+    head = bytearray()
+    while len(head) < size and (chunk := next(rest, None)) is not None:
+        head += chunk
+    taken = bytes(head)
+    return taken[:size], chain((taken,), rest)

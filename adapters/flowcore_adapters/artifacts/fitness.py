@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flowcore.artifacts import ArtifactPort
 from flowcore.documents.nodes.media_types import MediaTypes
 from flowcore.ids import StepName
-from flowcore.model import Flow
+from flowcore.run.state import RunState
 
 
 def misfit(what: str, port: ArtifactPort, content: str) -> str | None:
@@ -20,12 +20,15 @@ def misfit(what: str, port: ArtifactPort, content: str) -> str | None:
     return None if types.accepts(content) else f"{what} must be {types}, and it is {content}"
 
 
-def misfits(flow: Flow, edge: str, content: str) -> Mapping[StepName, str]:
-    """Return why content of the type *content* may not come in at *edge*, by the steps that cannot take it."""
+def misfits(state: RunState, edge: str, content: str) -> Mapping[StepName, str]:
+    """Return why content of the type *content* may not come in at *edge*, by the steps that wait for it in vain."""
     found: dict[StepName, str] = {}
-    for step in flow.steps:
-        for port in step.artifact_inputs:
-            why = misfit(f"input '{port.port}'", port, content) if port.edge == edge else None
-            if why is not None:
-                found.setdefault(step.name, why)
+    for index in state.readers.get(edge, ()):
+        # Who waits no more, because it has failed or was skipped, is not asked.
+        if edge in state.awaiting.get(index, ()):
+            step = state.specs[index]
+            for port in step.artifact_inputs:
+                why = misfit(f"input '{port.port}'", port, content) if port.edge == edge else None
+                if why is not None:
+                    found.setdefault(step.name, why)
     return found

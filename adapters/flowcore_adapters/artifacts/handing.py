@@ -1,6 +1,6 @@
 """The artifacts of attempts: taken from the stores, looked at, and put into them (contract flow-runs, section 6)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 import attrs
@@ -15,6 +15,7 @@ from flowcore.values import Instant
 from flowcore_adapters.content_type import HEAD, content_type_of, extension_of
 
 from .book import StoreBook
+from .chunks import split_head
 from .fitness import misfit
 
 _LONGEST_EXTENSION = 12
@@ -74,11 +75,8 @@ class StoredFiles:
     def keep(self, port: str, chunks: Iterable[bytes]) -> None:
         """Keep an output, under a name that says what it is."""
         wanted = self._out[port]
-        rest = iter(chunks)
-        head = bytearray()
-        while len(head) < HEAD and (chunk := next(rest, None)) is not None:
-            head += chunk
-        content = content_type_of(bytes(head[:HEAD]), f"{port}{self.outputs[port].extension}")
+        head, whole = split_head(chunks, HEAD)
+        content = content_type_of(head, f"{port}{self.outputs[port].extension}")
         _fit(f"output '{port}'", wanted, content, code="output-type")
         edge = wanted.edge
         well = self._flow.wells.get(edge)
@@ -90,7 +88,7 @@ class StoredFiles:
                 well.store,
                 name_on_edge(self._flow, edge, self._run_id, self._created_at, extension=extension),
             )
-        stored = self._book.of(self._run_id, self._flow, store).put(name, _joined(bytes(head), rest))
+        stored = self._book.of(self._run_id, self._flow, store).put(name, whole)
         self._left[edge] = Artifact(store=store, name=name, size_bytes=stored.size_bytes, content_type=content)
 
     def left(self) -> Mapping[str, Artifact]:
@@ -132,8 +130,3 @@ def _extension(artifact: Artifact) -> str:
 def _only_extension(port: ArtifactPort) -> str:
     """Return the extension of the only type that may be left; empty when there are several."""
     return extension_of(port.types[0]) if len(port.types) == 1 and "*" not in port.types[0] else ""
-
-
-def _joined(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from rest

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from flowcore.artifacts import Artifact, WellSource
-from flowcore.errors import EventFormatError, ObjectNotFoundError, StoreError
+from flowcore.errors import EventFormatError, StoreError
 from flowcore.ids import RunId, flow_run_id
 from flowcore.model import Dialect, Flow
 from flowcore.ports import EventLog
@@ -149,6 +149,7 @@ def _passing(flow: Flow, name: str) -> bool:
 def _exists(store: LocalArtifactStore, name: str) -> bool:
     try:
         store.head(name)
-    except ObjectNotFoundError:
+    except StoreError:
+        # Not there, or not to be looked at: in either case nothing to delete.
         return False
     return True

@@ -17,9 +17,11 @@ from typing_extensions import override
 
 from flowcore.errors import FlowcoreError, ObjectExistsError
 from flowcore.stores import ArtifactStore, StoredObject
+from flowcore_adapters.artifacts.chunks import split_head
 from flowcore_adapters.artifacts.incoming import IncomingFile
 from flowcore_adapters.artifacts.local import LocalArtifactStore
 from flowcore_adapters.artifacts.signed_urls import METHODS, PREFIX, Ticket, UrlSigner
+from flowcore_adapters.content_type import HEAD
 from flowcore_adapters.http.description.operations import OBJECT, Answer, Parameter, operation
 
 if TYPE_CHECKING:
@@ -44,11 +46,11 @@ _PUT: Final = operation(
         200: Answer("It is kept.", OBJECT),
         409: Answer("The run has it already, or somebody else is just putting it.", OBJECT),
         411: Answer("The body has neither a length nor chunks.", OBJECT),
-        415: Answer("It is not of a type that the nodes take which wait for it; they fail.", OBJECT),
+        415: Answer(
+            "It is not of a type that the nodes take which wait for it; in a run that goes on they fail.", OBJECT
+        ),
     },
 )
-BEGINNING: Final = 4096
-"""How much of an object is looked at to find out what it is, in bytes."""
 _CHUNK: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -216,14 +218,14 @@ class UploadResource:
     def _keep(self, ticket: Ticket, store: ArtifactStore, body: IncomingFile | Iterator[bytes]) -> StoredObject:
         if self._arrivals is None or not ticket.run:
             return store.put(ticket.name, body, max_bytes=ticket.max_bytes)
+        # What is judged must have come: a body that breaks off before has no type yet, and fails nobody.
         if isinstance(body, IncomingFile):
-            beginning = body.read(0, BEGINNING)
+            beginning = body.read(0, HEAD)
         else:
-            beginning = next(body, b"")
-            body = _joined(beginning, body)
-        name = self._arrivals.place(ticket, beginning[:BEGINNING])
+            beginning, body = split_head(body, HEAD)
+        name = self._arrivals.place(ticket, beginning)
         stored = store.put(name, body, max_bytes=ticket.max_bytes)
-        self._arrivals.arrived(ticket, stored, beginning[:BEGINNING])
+        self._arrivals.arrived(ticket, stored, beginning)
         return stored
 
     @contextmanager
@@ -283,11 +285,6 @@ def _pieces(request: falcon.Request, length: int | None) -> Iterator[bytes]:
         yield piece
         if left is not None:
             left -= len(piece)
-
-
-def _joined(beginning: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield beginning
-    yield from rest
 
 
 def _describe(response: falcon.Response, stored: StoredObject) -> None:
