@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+import attrs
+
 from flowcore.artifacts import Artifact
 from flowcore.documents.nodes.compilation import Compiled
 from flowcore.documents.nodes.object_names import name_on_edge
 from flowcore.errors import ObjectNameError
-from flowcore.ids import RunId
+from flowcore.ids import BatchId, RunId
 from flowcore.model import Flow
 from flowcore.ports import Clock, EventLog
 from flowcore.run.commands import DeliverArtifact
@@ -16,6 +18,7 @@ from flowcore.stores import check_object_name
 from flowcore.values import Instant
 
 from .audited_log import audited
+from .launching import Driver
 
 
 class Storage(Protocol):
@@ -54,6 +57,24 @@ def deliver(log: EventLog, run_id: RunId, objects: Mapping[str, Artifact], clock
     """Tell a run of the *objects* that are there already, by edge (see `Storage.prepare`)."""
     for edge, artifact in objects.items():
         request(log, run_id, DeliverArtifact(edge=edge, artifact=artifact, at=clock.now()))
+
+
+@attrs.frozen
+class WatchingDriver:
+    """A driver that has it looked for what its runs wait for where nobody tells (see `artifacts.polling`)."""
+
+    driver: Driver
+    watch: Callable[[RunId], None]
+
+    def adopt(self, run_id: RunId) -> object:
+        """Drive a run."""
+        ended = self.driver.adopt(run_id)
+        self.watch(run_id)
+        return ended
+
+    def adopt_batch(self, batch_id: BatchId) -> object:
+        """Drive a batch; nothing in it waits for objects."""
+        return self.driver.adopt_batch(batch_id)
 
 
 class NodeRuns:

@@ -144,9 +144,9 @@ def execute(options: RunOptions, planner: Planner) -> None:
         RunFailedError: It did not succeed.
         SignalError: A signal ended it.
     """
+    from flowcore_adapters.node_runtime import NodeRuntime
     from flowcore_cli.drive import Drive
     from flowcore_cli.records import RunRecord
-    from flowcore_cli.runtime import NodeRuntime
     from flowcore_cli.signals import Signals
 
     with ExitStack() as stack:
@@ -217,7 +217,8 @@ def _workshop(
     from flowcore.model import Dialect
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.node_runs import deliver
-    from flowcore_cli.runtime import NodeRuntime, StorePlaces, open_services
+    from flowcore_adapters.node_runtime import NodeRuntime
+    from flowcore_cli.runtime import StorePlaces, open_services
     from flowcore_cli.workshop import Workshop
 
     if plan.flow.dialect is not Dialect.NODES:

@@ -12,12 +12,9 @@ from flowcore_cli.storage import log_path
 
 if TYPE_CHECKING:
     from flowcore.artifacts import Store
-    from flowcore.ids import RunId
     from flowcore.ports import Clock, EventLog
     from flowcore_adapters.artifacts.book import StoreBook
     from flowcore_adapters.artifacts.services import ArtifactServices
-    from flowcore_adapters.registry import Registry
-    from flowcore_adapters.runner.budget import Budget
 
 F = TypeVar("F", bound=Callable[..., Any])
 CONTAINER = "container"
@@ -79,43 +76,6 @@ class StorePlaces:
     stores: str | None = None
 
 
-@attrs.frozen
-class NodeRuntime:
-    """How nodes are run, as the options say it."""
-
-    runtime: str = CONTAINER
-    policy: str = CLAMP
-
-    def registry(self, *, private_targets: bool = True, files_root: "Path | None" = None) -> "Registry":
-        """Return the sources, `container` among them as the operator wants it.
-
-        Args:
-            private_targets: Whether calls may go to addresses that are not public.
-            files_root: The folder below which workflows may read files; None for any.
-        """
-        from flowcore_adapters.registry import load_registry
-        from flowcore_adapters.sources.container import ContainerSource
-
-        if self.runtime == PROCESS:
-            extra = {"container": ContainerSource(isolated=False)}
-            return load_registry(extra, private_targets=private_targets, files_root=files_root)
-        return load_registry(private_targets=private_targets, files_root=files_root)
-
-    def budget(self) -> "Budget":
-        """Return what nodes may use together."""
-        from flowcore.documents.nodes.tiers import Fit
-        from flowcore_adapters.runner.budget import Budget, this_machine
-
-        return Budget(this_machine(), Fit(self.policy))
-
-    def clear_up(self) -> None:
-        """Remove the containers that programs left which have died."""
-        if self.runtime == CONTAINER:
-            from flowcore_adapters.sources.container.orphans import remove_orphans
-
-            remove_orphans()
-
-
 def open_services(
     log: "EventLog", clock: "Clock", places: StorePlaces, db: str | None, *, private_endpoints: bool = True
 ) -> "ArtifactServices":
@@ -134,7 +94,7 @@ def open_services(
             clock,
             _store_directory(places, db),
             mount_roots=tuple(map(Path, places.mount_roots)),
-            configured=None if places.stores is None else _configured(Path(places.stores)),
+            configured=_configured(places.stores),
             private_endpoints=private_endpoints,
         )
     except StoreError as error:
@@ -153,55 +113,20 @@ def open_book(log: "EventLog", places: StorePlaces, db: str | None) -> "StoreBoo
     from flowcore_adapters.artifacts.factory import StoreSettings
 
     settings = StoreSettings(directory=_store_directory(places, db), mount_roots=tuple(map(Path, places.mount_roots)))
-    return StoreBook(log, settings, None if places.stores is None else _configured(Path(places.stores)))
+    return StoreBook(log, settings, _configured(places.stores))
 
 
 def _store_directory(places: StorePlaces, db: str | None) -> Path:
     return log_path(db).parent / "artifacts" if places.directory is None else Path(places.directory)
 
 
-def _configured(path: Path) -> "Mapping[str, Store]":
-    import json
-
-    from flowcore.artifacts import Store
-    from flowcore_adapters.artifacts.factory import check_params
-
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        stores = {
-            str(name): Store(type=str(each["type"]), params=dict(each.get("params", {})))
-            for name, each in found.items()
-        }
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        reason = (
-            error.strerror if isinstance(error, OSError) else "it must be a mapping of names to `type` and `params`"
-        )
-        raise CommandError(f"the file of stores cannot be used: {path}: {reason}") from error
-    problems = [
-        f"store '{name}': {each}"
-        for name, store in stores.items()
-        for each in check_params(store.type, store.params or {})
-    ]
-    if problems:
-        raise CommandError(f"the file of stores cannot be used: {path}: {'; '.join(problems)}")
-    return stores
-
-
-def is_local(host: str) -> bool:
-    """Return whether a server at *host* is reached by this machine alone."""
-    import ipaddress
+def _configured(path: str | None) -> "Mapping[str, Store] | None":
+    if path is None:
+        return None
+    from flowcore.errors import StoreConfigurationError
+    from flowcore_adapters.artifacts.store_files import read_stores
 
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def watched(drive: "Callable[[RunId], None]", services: "ArtifactServices") -> "Callable[[RunId], None]":
-    """Return *drive*, after which what the run waits for in stores of others is looked for."""
-
-    def drive_and_watch(run_id: "RunId") -> None:
-        drive(run_id)
-        services.polling.watch(run_id)
-
-    return drive_and_watch
+        return read_stores(Path(path))
+    except StoreConfigurationError as error:
+        raise CommandError(str(error)) from error

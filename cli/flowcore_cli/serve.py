@@ -1,25 +1,15 @@
 """`flowcore-cli serve`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from flowcore_cli.exits import CommandError, SignalError
-from flowcore_cli.nodes import NO_SECRETS, defs_option
+from flowcore_cli.nodes import defs_option
 from flowcore_cli.output import tell, warn
 from flowcore_cli.render import visible
 from flowcore_cli.runtime import runtime_options
 from flowcore_cli.storage import log_options, open_log, show_command
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from flowcore.artifacts import Artifact
-    from flowcore.documents.nodes.compilation import Compiled
-    from flowcore.ids import RunId
-    from flowcore.ports import EventLog
-    from flowcore_adapters.artifacts.book import StoreBook
 
 
 def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -125,16 +115,18 @@ def serve(
     from contextlib import ExitStack, closing
     from tempfile import TemporaryDirectory
 
-    from flowcore.documents.nodes.compilation import Compiled
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.http.executions.start_resources import Starting
+    from flowcore_adapters.http.flow_runs.service import NodeService
     from flowcore_adapters.http.incoming.guard import GuardSettings
     from flowcore_adapters.http.server import is_loopback
     from flowcore_adapters.node_runs import NodeRuns
+    from flowcore_adapters.node_runtime import NodeRuntime
     from flowcore_adapters.workflow_files import WorkflowFolders
     from flowcore_cli.drive import named
-    from flowcore_cli.runtime import NodeRuntime, StorePlaces, is_local, open_services, watched
-    from flowcore_cli.server import NodeService, OwnRun, start_server
+    from flowcore_cli.file_run import FileRun
+    from flowcore_cli.runtime import StorePlaces, open_services
+    from flowcore_cli.server import start_server
     from flowcore_cli.serving import Serving
     from flowcore_cli.signals import Signals
     from flowcore_cli.workshop import Workshop
@@ -154,21 +146,18 @@ def serve(
         signals = stack.enter_context(Signals())
         runtime = NodeRuntime(node_runtime, tier_policy)
         # Whoever can reach this server must not reach through it what only this machine can (contract safety).
-        registry = runtime.registry(private_targets=allow_private_targets or is_loopback(host), files_root=root)
-        flow, secrets = named(files, registry, definitions) if files else (None, NO_SECRETS)
+        private = allow_private_targets or is_loopback(host)
+        registry = runtime.registry(private_targets=private, files_root=root)
+        found = named(files, registry, definitions) if files else None
         log = stack.enter_context(closing(open_log(db, no_db=no_db, durability=durability)))
-        own = None if flow is None else OwnRun()
         if no_db and store_dir is None:
             store_dir = stack.enter_context(TemporaryDirectory(prefix="flowcore-"))
         places = StorePlaces(store_dir, mount_root, stores)
         clock = SystemClock()
-        # Who sends flows from elsewhere must not reach through us what they cannot reach themselves.
         services = stack.enter_context(
-            closing(open_services(log, clock, places, None if no_db else db, private_endpoints=is_local(host)))
+            closing(open_services(log, clock, places, None if no_db else db, private_endpoints=private))
         )
-        objects: Mapping[str, Artifact] = (
-            {} if flow is None else services.book.prepare(Compiled(flow=flow, secrets=secrets))
-        )
+        run = None if found is None else FileRun(*found, services.book, max_workers)
         serving = Serving(
             log,
             registry,
@@ -177,17 +166,16 @@ def serve(
             nodes=Workshop(services.handing, runtime.budget(), services.polling.watch),
             shown_by=None if no_db else lambda name: show_command(name, db),
         )
-        launch = NodeRuns(log, clock, watched(serving.launcher.drive, services), services.book)
+        launch = NodeRuns(log, clock, serving.going_on.drive, services.book)
         server = stack.enter_context(
             start_server(
                 log,
                 port,
                 guard,
                 insecure=insecure_no_auth,
-                own=own,
-                nodes=NodeService(services, launch),
-                public_url=public_url,
-                launcher=serving.launcher,
+                own=None if run is None else run.own,
+                nodes=NodeService(services=services, launch=launch, public_url=public_url),
+                launcher=serving.going_on,
                 starting=Starting(serving.launcher, registry.catalog, WorkflowFolders(root)),
             )
         )
@@ -196,35 +184,11 @@ def serve(
         if insecure_no_auth and guard.token is None:
             warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
         tell(f"serving at {server.url} until Ctrl-C")
-        if flow is not None and own is not None:
-            run_id = _recorded(log, Compiled(flow=flow, secrets=secrets), objects, services.book, max_workers)
-            own.run_id = run_id
-            serving.adopt(run_id)
-            tell(f"run {run_id} of {visible(flow.name)} started")
+        if run is not None:
+            serving.adopt(run.record(log))
+            tell(f"run {run.own.run_id} of {visible(run.flow.name)} started")
         serving.go_on()
         raise SignalError(serving.run())
-
-
-def _recorded(
-    log: "EventLog",
-    compiled: "Compiled",
-    objects: "Mapping[str, Artifact]",
-    book: "StoreBook",
-    max_workers: int | None,
-) -> "RunId":
-    """Record the run of the files, with the *objects* that are there already, and return its id."""
-    from flowcore.model import Dialect
-    from flowcore.service import create_run
-    from flowcore_adapters.clock import SystemClock
-    from flowcore_adapters.node_runs import deliver
-
-    clock, flow = SystemClock(), compiled.flow
-    # What a node's program writes is what is known of it.
-    traced = flow.dialect is Dialect.NODES
-    run_id = create_run(log, flow, at=clock.now(), max_workers=max_workers, trace=traced)
-    book.keep(run_id, compiled.secrets)
-    deliver(log, run_id, objects, clock)
-    return run_id
 
 
 def _token(token: str | None, path: str | None) -> str | None:

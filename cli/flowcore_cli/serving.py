@@ -13,6 +13,7 @@ from flowcore.run.commands import StopRun
 from flowcore.service import load
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
+from flowcore_adapters.node_runs import WatchingDriver
 from flowcore_adapters.registry import Registry
 from flowcore_adapters.runner.engine import Engine
 from flowcore_cli.batch_records import BatchRecord
@@ -33,6 +34,7 @@ class Serving:
 
     Attributes:
         launcher: What requests start runs and batches with.
+        going_on: The same for runs that may wait for objects: it has these looked for.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Serving:
         self._runs: dict[RunId, Flag] = {}
         self._batches: dict[BatchId, Flag] = {}
         self.launcher = Launcher(log, self._clock, self._engine)
+        self.going_on = Launcher(log, self._clock, WatchingDriver(self._engine, nodes.watch))
 
     def adopt(self, run_id: RunId) -> Flag:
         """Drive a run (see `Engine.adopt`)."""

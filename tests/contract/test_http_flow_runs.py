@@ -344,7 +344,7 @@ def test_a_server_that_starts_no_runs_says_so() -> None:
     answer = post(create_app(SharedMemoryEventLog()), EXAMPLE)
     assert (answer.status, answer.document["error"]) == (
         503,
-        "this server starts no runs; `flowcore-cli serve` does",
+        "this server starts no runs; `flowcore-cli serve` does, and so does FLOWCORE_START=1",
     )
 
 

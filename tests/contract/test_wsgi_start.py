@@ -2,11 +2,14 @@
 
 import atexit
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
+from flowcore.errors import StoreConfigurationError
 from flowcore_adapters.http.wsgi import get_app
 from tests.contract.batch_server import BASE, QUICK, until
 from tests.contract.wsgi_client import call
@@ -38,11 +41,110 @@ def test_a_server_that_starts_runs(closing: list[Callable[[], object]], monkeypa
     batch_id = call(app, f"{BASE}/execute", method="POST", body=body, headers=SENT).document["batchId"]
     path = f"{BASE}/execution/batch/{batch_id}"
     until(lambda: bool(call(app, path).document["status"] == "completed"))
-    # The log, and what drives runs.
-    assert len(closing) == 2
+    # The log, the artifacts, and what drives runs.
+    assert len(closing) == 3
 
 
 def test_one_that_does_not(closing: list[Callable[[], object]]) -> None:
     body = json.dumps({"workflow": QUICK}).encode()
     assert call(get_app(), f"{BASE}/execute", method="POST", body=body, headers=SENT).status == 404
     assert len(closing) == 1
+
+
+COPY: Final[dict[str, Any]] = {
+    "Flow": {
+        "Nodes": [
+            {
+                "ID": "copy",
+                "Uses": "lab/copy",
+                "Inputs": [{"Name": "src", "Edge": "raw"}],
+                "Outputs": [{"Name": "dst", "Edge": "done"}],
+            }
+        ],
+        "DataWells": [{"Edge": "raw", "Store": "default", "Source": "upload"}, {"Edge": "done", "Store": "shelf"}],
+    },
+    "NodeDefs": [
+        {
+            "Publisher": "lab",
+            "Name": "copy",
+            "Image": "lab/copy",
+            "Inputs": [{"Name": "src", "Required": True}],
+            "Outputs": [{"Name": "dst", "Required": True}],
+            "Command": {"Exec": "cp ${src} ${dst}"},
+        }
+    ],
+}
+FLOWS: Final = "/api/v1/flow"
+
+
+class TestNodes:
+    """Flows of nodes, as the server drives them that the environment describes."""
+
+    @pytest.fixture
+    def shelf(self, closing: list[Callable[[], object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Return where a store of the server is, in an environment that has one."""
+        assert not closing
+        document = {"shelf": {"type": "s3fs", "params": {"MountPath": str(tmp_path / "mnt"), "BucketName": "shelf"}}}
+        (tmp_path / "stores.json").write_text(json.dumps(document), "utf-8")
+        monkeypatch.setenv("FLOWCORE_START", "1")
+        monkeypatch.setenv("FLOWCORE_NODE_RUNTIME", "process")
+        monkeypatch.setenv("FLOWCORE_STORES", str(tmp_path / "stores.json"))
+        monkeypatch.setenv("FLOWCORE_MOUNT_ROOTS", f"{tmp_path / 'other'}:{tmp_path / 'mnt'}")
+        return tmp_path / "mnt" / "shelf"
+
+    def test_a_run_goes_on_when_its_object_has_come(
+        self, shelf: Path, closing: list[Callable[[], object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The process that has started it is gone by then: another one goes on."""
+        monkeypatch.setenv("FLOWCORE_PUBLIC_URL", "https://flows.example.com")
+        first = get_app()
+        document = copied()
+        run = call(first, f"{FLOWS}/test", method="POST", body=json.dumps(document).encode(), headers=SENT).document
+        (waiting,) = run["WaitingURLs"]
+        url = waiting["PutURL"].removeprefix("https://flows.example.com")
+        assert url.startswith("/api/v1/upload/default/")
+        while closing:
+            closing.pop()()
+        second = get_app()
+        assert call(second, url, method="PUT", body=b"a photo").status == 200
+        path = f"{FLOWS}/status/{run['ID']}"
+        until(lambda: bool(call(second, path).document["Status"] == "COMPLETE"))
+        assert [file.read_bytes() for file in shelf.rglob("*") if file.is_file()] == [b"a photo"]
+        assert (tmp_path / "artifacts" / "default").is_dir()
+
+    @pytest.mark.parametrize(
+        ("name", "value", "why"),
+        [
+            ("NODE_RUNTIME", "podman", "FLOWCORE_NODE_RUNTIME is 'podman'; it must be container or process"),
+            ("TIER_POLICY", "lax", "FLOWCORE_TIER_POLICY is 'lax'; it must be clamp or strict"),
+            ("STORES", "missing.json", "the file of stores cannot be used: missing.json: No such file or directory"),
+        ],
+    )
+    def test_what_the_environment_says_wrongly_is_told(
+        self, shelf: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
+    ) -> None:
+        assert not shelf.exists()
+        monkeypatch.setenv(f"FLOWCORE_{name}", value)
+        with pytest.raises(StoreConfigurationError, match=re.escape(why)):
+            get_app()
+
+    def test_without_starting_runs_it_takes_what_they_wait_for(
+        self, shelf: Path, closing: list[Callable[[], object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert not shelf.exists()
+        body = json.dumps(copied()).encode()
+        run = call(get_app(), f"{FLOWS}/test", method="POST", body=body, headers=SENT).document
+        while closing:
+            closing.pop()()
+        monkeypatch.delenv("FLOWCORE_START")
+        monkeypatch.setenv("FLOWCORE_STORE_DIR", str(tmp_path / "artifacts"))
+        other = get_app()
+        assert call(other, f"{FLOWS}/test", method="POST", body=body, headers=SENT).status == 503
+        (waiting,) = call(other, f"{FLOWS}/status/{run['ID']}").document["WaitingURLs"]
+        url = waiting["PutURL"].removeprefix("http://127.0.0.1:8000")
+        assert call(other, url, method="PUT", body=b"a photo").status == 200
+
+
+def copied() -> dict[str, Any]:
+    """Return a flow that copies an upload into a store of the server."""
+    return {**COPY, "Flow": {**COPY["Flow"], "Stores": [{"Name": "shelf", "Type": "s3fs"}]}}

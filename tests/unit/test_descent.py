@@ -212,7 +212,7 @@ class TestEditedStores:
 
     def parent(self) -> RunState:
         photo, out = Artifact(store="default", name="a.png"), Artifact(store="disk", name="out")
-        first = [attrs.evolve(created(), flow=piped(store=self.KEPT)), RunStarted(at=T0)]
+        first: list[Event] = [attrs.evolve(created(), flow=piped(store=self.KEPT)), RunStarted(at=T0)]
         arrival = ArtifactArrived(edge="photo", artifact=photo, at=T0)
         return fold([*first, arrival, started("cut"), attrs.evolve(succeeded("cut"), artifacts={"out": out})])
 

@@ -6,15 +6,20 @@ The only module that reads the environment:
     FLOWCORE_TOKEN              what `Authorization: Bearer` must bring
     FLOWCORE_ALLOW_HOSTS        names that requests may use beside the local ones, separated by commas
     FLOWCORE_ALLOW_ORIGINS      origins of other sites that may call, separated by commas
-    FLOWCORE_STORE_DIR          where artifacts are, and those go whose lifetime is over; without it nothing can be put
-                                or fetched
+    FLOWCORE_STORE_DIR          where artifacts are, and those go whose lifetime is over; without it `artifacts` beside
+                                the event log where runs are driven, and elsewhere nothing can be put or fetched
+    FLOWCORE_STORES             a JSON file of this server's own stores: their names, each with `type` and `params`
+    FLOWCORE_MOUNT_ROOTS        directories below which stores of flows may be mounted, separated by colons
     FLOWCORE_URL_KEY            the keys of the URLs to put and fetch with; without it a file in that directory
+    FLOWCORE_PUBLIC_URL         what the server is called from outside, for the URLs of uploads
     FLOWCORE_THREADS            how many threads the server has, for requests that wait for news
     FLOWCORE_INSECURE_NO_AUTH   1 to answer other machines without a token
     FLOWCORE_START              1 to drive runs and batches here: those that requests start, and those that were left
     FLOWCORE_WORKFLOWS_ROOT     the folder below which requests may name folders; the working directory when not set
     FLOWCORE_BATCH_WORKERS      how many items of all batches go on at once in each process; 4 when not set
     FLOWCORE_PRIVATE_TARGETS    1 to let flows call addresses of this machine and of private networks
+    FLOWCORE_NODE_RUNTIME       container, or process: what nodes run in; process has no isolation at all
+    FLOWCORE_TIER_POLICY        clamp, or strict: what becomes of nodes that are larger than this machine
 
 Where the server is bound is unknown here. So other machines are answered only when there is a token that is long
 enough, and a Host header may bring the port that the server says it listens on.
@@ -28,24 +33,28 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from flowcore.errors import LogError, StoreConfigurationError
 from flowcore.ports import EventLog
-from flowcore_adapters.artifacts.services import artifact_services
+from flowcore_adapters.artifacts.services import ArtifactServices, artifact_services
+from flowcore_adapters.artifacts.store_files import read_stores
 from flowcore_adapters.audited_log import audited
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.logs.location import default_path
 from flowcore_adapters.logs.sqlite import SqliteEventLog
-from flowcore_adapters.registry import load_registry
+from flowcore_adapters.node_runs import NodeRuns, WatchingDriver
+from flowcore_adapters.node_runtime import CLAMP, CONTAINER, PROCESS, STRICT, NodeRuntime
 from flowcore_adapters.runner.engine import Engine
 from flowcore_adapters.workflow_files import WorkflowFolders
 
 from .app import create_app
 from .errors import error_body
 from .executions.start_resources import Starting
+from .flow_runs.service import NodeService
 from .incoming.admission import KEPT_FREE
 from .incoming.guard import SHORTEST_TOKEN, GuardSettings
-from .uploads.resources import Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -63,7 +72,8 @@ def get_app(*, threads: int = _FEW) -> "WSGIApplication":
 
     Raises:
         LogError: The event log cannot be opened.
-        StoreConfigurationError: The key of the URLs cannot be used.
+        StoreConfigurationError: The key of the URLs or the file of stores cannot be used, or nodes cannot be run as the
+            environment says.
     """
     token = os.environ.get("FLOWCORE_TOKEN") or None
     secured = len(token or "") >= SHORTEST_TOKEN or os.environ.get("FLOWCORE_INSECURE_NO_AUTH") == "1"
@@ -74,44 +84,111 @@ def get_app(*, threads: int = _FEW) -> "WSGIApplication":
         local_only=not secured,
     )
     said = os.environ.get("FLOWCORE_THREADS", "")
-    log = SqliteEventLog(os.environ.get("FLOWCORE_DB") or default_path())
+    count = int(said) if said.isdigit() else threads
+    path = Path(os.environ.get("FLOWCORE_DB") or default_path())
+    log = SqliteEventLog(path)
     # Nobody tells an application that its server ends. What is registered later ends before.
     atexit.register(log.close)
-    starting = _starting(log) if os.environ.get("FLOWCORE_START") == "1" else None
-    count = int(said) if said.isdigit() else threads
-    return create_app(log, guard=guard, threads=count, uploads=_uploads(log), starting=starting)
+    drives = os.environ.get("FLOWCORE_START") == "1"
+    # Without a token only this machine is answered, but a proxy counts as that: only the operator knows.
+    private = os.environ.get("FLOWCORE_PRIVATE_TARGETS") == "1"
+    services = _services(log, path.parent / "artifacts" if drives else None, private=private or not drives)
+    if services is None:
+        return create_app(log, guard=guard, threads=count)
+    driven = _drive(log, services, private=private) if drives else None
+    nodes = NodeService(
+        services=services,
+        launch=None if driven is None else driven.launch,
+        public_url=os.environ.get("FLOWCORE_PUBLIC_URL") or None,
+    )
+    return create_app(
+        log,
+        guard=guard,
+        threads=count,
+        uploads=nodes.uploads(),
+        flow_runs=nodes.flow_runs(log),
+        launcher=None if driven is None else driven.launcher,
+        starting=None if driven is None else driven.starting,
+    )
 
 
-def _uploads(log: EventLog) -> Uploads | None:
-    """Return what takes the uploads that runs wait for, where somebody has said where artifacts are."""
-    directory = os.environ.get("FLOWCORE_STORE_DIR")
-    if not directory:
+def _services(log: EventLog, usual: Path | None, *, private: bool) -> ArtifactServices | None:
+    """Return what handles artifacts where somebody has said where they are, or where there is a *usual* place."""
+    directory = os.environ.get("FLOWCORE_STORE_DIR") or usual
+    if directory is None:
         return None
-    services = artifact_services(audited(log), SystemClock(), Path(directory))
+    stores = os.environ.get("FLOWCORE_STORES")
+    services = artifact_services(
+        audited(log),
+        SystemClock(),
+        Path(directory),
+        mount_roots=tuple(map(Path, _listed("FLOWCORE_MOUNT_ROOTS", os.pathsep))),
+        configured=read_stores(Path(stores)) if stores else None,
+        private_endpoints=private,
+    )
     # Several processes may look for objects whose time is over: each of these is there for one of them alone.
     services.lifetimes.start()
     atexit.register(services.close)
-    return Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
+    return services
 
 
-def _starting(log: EventLog) -> Starting:
-    """Return what requests start runs with: an engine that drives them, and what was left, as long as this process."""
+@attrs.frozen
+class _Driven:
+    """What requests start runs with, and go on with them.
+
+    Attributes:
+        launch: Starts runs of nodes.
+    """
+
+    starting: Starting
+    launcher: Launcher
+    launch: NodeRuns
+
+
+def _drive(log: EventLog, services: ArtifactServices, *, private: bool) -> _Driven:
+    """Drive runs in this process, as long as it lasts: those that requests start, and those that were left."""
+    runtime = NodeRuntime(
+        _word("FLOWCORE_NODE_RUNTIME", CONTAINER, PROCESS), _word("FLOWCORE_TIER_POLICY", CLAMP, STRICT)
+    )
     root = Path(os.environ.get("FLOWCORE_WORKFLOWS_ROOT") or ".")
     workers = os.environ.get("FLOWCORE_BATCH_WORKERS", "")
-    private = os.environ.get("FLOWCORE_PRIVATE_TARGETS") == "1"
-    registry, clock = load_registry(private_targets=private, files_root=root), SystemClock()
-    engine = Engine(log, registry, clock, batch_workers=int(workers) if workers.isdigit() and int(workers) else 4)
-    launcher = Launcher(log, clock, engine)
+    registry, clock = runtime.registry(private_targets=private, files_root=root), SystemClock()
+    engine = Engine(
+        log,
+        registry,
+        clock,
+        batch_workers=int(workers) if workers.isdigit() and int(workers) else 4,
+        handing=services.handing,
+        budget=runtime.budget(),
+    )
+    runtime.clear_up()
+    launcher = Launcher(log, clock, WatchingDriver(engine, services.polling.watch))
     for warning in launcher.go_on().warnings:
         _LOG.warning("%s", warning)
     engine.start()
     # Whoever goes on with what is left need not wait until the lease is over.
     atexit.register(engine.close, timeout_s=1.0)
-    return Starting(launcher, registry.catalog, WorkflowFolders(root))
+    return _Driven(
+        Starting(Launcher(log, clock, engine), registry.catalog, WorkflowFolders(root)),
+        launcher,
+        NodeRuns(log, clock, launcher.drive, services.book),
+    )
 
 
-def _listed(name: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
+def _word(name: str, usual: str, other: str) -> str:
+    """Return what a variable says that is one of two words.
+
+    Raises:
+        StoreConfigurationError: It is another one.
+    """
+    found = os.environ.get(name) or usual
+    if found not in {usual, other}:
+        raise StoreConfigurationError(f"{name} is '{found[:40]}'; it must be {usual} or {other}")
+    return found
+
+
+def _listed(name: str, separator: str = ",") -> tuple[str, ...]:
+    return tuple(part.strip() for part in os.environ.get(name, "").split(separator) if part.strip())
 
 
 class _LazyApp:

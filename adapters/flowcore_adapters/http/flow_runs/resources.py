@@ -124,7 +124,10 @@ class FlowTestResource:
             return
         if self._launch is None:
             _refuse(
-                response, falcon.HTTP_503, "this server starts no runs; `flowcore-cli serve` does", checked.problems
+                response,
+                falcon.HTTP_503,
+                "this server starts no runs; `flowcore-cli serve` does, and so does FLOWCORE_START=1",
+                checked.problems,
             )
             return
         try:

@@ -1,0 +1,59 @@
+"""What the nodes of a flow are run in, and with how much of this machine: the operator's word, not the document's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from .registry import Registry, load_registry
+
+if TYPE_CHECKING:
+    from .runner.budget import Budget
+
+CONTAINER: Final = "container"
+PROCESS: Final = "process"
+CLAMP: Final = "clamp"
+STRICT: Final = "strict"
+
+
+@attrs.frozen
+class NodeRuntime:
+    """How nodes are run. What only nodes need is imported when it is asked for: most flows have none.
+
+    Attributes:
+        runtime: `container`, or `process`: as programs of this machine, with no isolation at all.
+        policy: What becomes of a node whose tier is larger than this machine: `clamp` gives it what there is, with
+            `strict` it waits.
+    """
+
+    runtime: str = attrs.field(default=CONTAINER, validator=attrs.validators.in_((CONTAINER, PROCESS)))
+    policy: str = attrs.field(default=CLAMP, validator=attrs.validators.in_((CLAMP, STRICT)))
+
+    def registry(self, *, private_targets: bool = True, files_root: Path | None = None) -> Registry:
+        """Return the sources, `container` among them as the operator wants it.
+
+        Args:
+            private_targets: Whether calls may go to addresses that are not public.
+            files_root: The folder below which workflows may read files; None for any.
+        """
+        if self.runtime == PROCESS:
+            from .sources.container import ContainerSource
+
+            extra = {"container": ContainerSource(isolated=False)}
+            return load_registry(extra, private_targets=private_targets, files_root=files_root)
+        return load_registry(private_targets=private_targets, files_root=files_root)
+
+    def budget(self) -> "Budget":
+        """Return what nodes may use together."""
+        from flowcore.documents.nodes.tiers import Fit
+
+        from .runner.budget import Budget, this_machine
+
+        return Budget(this_machine(), Fit(self.policy))
+
+    def clear_up(self) -> None:
+        """Remove the containers that programs left which have died."""
+        if self.runtime == CONTAINER:
+            from .sources.container.orphans import remove_orphans
+
+            remove_orphans()
