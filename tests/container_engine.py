@@ -1,16 +1,16 @@
-"""A container engine for tests: Podman's service on a socket of its own, with a tiny image that is made offline.
-
-Where there is no Podman the engine of this machine is used, if there is one that lets the image be made.
+"""Container engines for tests: Podman's service and Docker's, each on a socket and in a directory of its own, with a
+tiny image that is made offline.
 """
 
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +23,13 @@ from flowcore_adapters.sources.container.engine import connect
 IMAGE: Final = "localhost/flowcore-test:latest"
 REQUIRED: Final = "FLOWCORE_REQUIRE_ENGINE"
 """With this variable set a missing engine is a failure: so it is where the engine was installed on purpose."""
-_NEEDED: Final = ("podman", "runc", "busybox")
+ENGINES: Final = "FLOWCORE_TEST_ENGINES"
+"""The engines that the tests use: `podman`, `docker`, or both."""
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "podman": ("podman", "runc", "busybox"),
+    "docker": ("dockerd", "docker", "runc", "busybox"),
+}
+_PACKAGES: Final = {"podman": "podman runc busybox-static", "docker": "docker.io busybox-static"}
 _STARTS_S: Final = 20.0
 # What makes Podman work as root where the kernel has hybrid cgroups and raised limits are refused, as in small VMs.
 _CONTAINERS: Final = """
@@ -37,6 +43,7 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
+_COMMAND: Final = 'CMD ["/bin/echo", "the image itself"]'
 _COMMANDS: Final = (
     "sh", "cat", "cp", "cut", "date", "dd", "echo", "env", "false", "grep", "head", "id", "ln", "ls", "mkdir", "printf",
     "rm", "seq", "sha256sum", "sleep", "sort", "tail", "tee", "touch", "tr", "true", "wc", "yes",
@@ -65,44 +72,82 @@ class TestEngine:
         return {"DOCKER_HOST": self.address}
 
 
+def wanted_engines() -> tuple[str, ...]:
+    """Return the names of the engines that the tests use."""
+    return tuple(os.environ.get(ENGINES, "podman").replace(",", " ").split())
+
+
 @contextmanager
-def container_engine() -> Generator[TestEngine]:
+def container_engine(name: str) -> Generator[TestEngine]:
     """Have an engine until the end of the block.
 
     Raises:
         NoEngineError: There is none.
     """
-    missing = [name for name in _NEEDED if shutil.which(name) is None]
+    missing = [each for each in _NEEDED[name] if shutil.which(each) is None]
     if missing or os.geteuid() != 0:
         why = f"{', '.join(missing)} not found" if missing else "only root can start it here"
-        raise NoEngineError(f"no container engine: {why} (Debian: apt-get install podman runc busybox-static)")
+        raise NoEngineError(f"no container engine: {why} (Debian: apt-get install {_PACKAGES[name]})")
     # A socket's path has at most 108 bytes, so not below pytest's directories.
     place = Path(tempfile.mkdtemp(prefix="flowcore-engine-", dir="/tmp"))
     try:
-        environment = _configured(place)
-        _import_image(place, environment)
-        socket = place / "engine.sock"
-        with (
-            (place / "service.log").open("wb") as told,
-            subprocess.Popen(
-                ["podman", "system", "service", "--time=0", f"unix://{socket}"],
-                env=environment,
-                # Where it is started, a file `oom` is left when a container runs out of memory.
-                cwd=place,
-                stdout=subprocess.DEVNULL,
-                stderr=told,
-                start_new_session=True,
-            ) as service,
-        ):
-            try:
-                _wait_for(socket, service)
-                yield TestEngine(f"unix://{socket}")
-            finally:
-                _podman(environment, "rm", "--all", "--force", "--volumes")
-                with suppress(ProcessLookupError):
-                    os.killpg(service.pid, signal.SIGTERM)
+        with _podman_service(place) if name == "podman" else _docker_service(place) as address:
+            yield TestEngine(address)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def _podman_service(place: Path) -> Generator[str]:
+    environment = _configured(place)
+    _engine("podman", "import", "--change", _COMMAND, "-", IMAGE, environment=environment, data=_root_directory())
+    socket = place / "engine.sock"
+    with _service(["podman", "system", "service", "--time=0", f"unix://{socket}"], socket, environment):
+        try:
+            yield f"unix://{socket}"
+        finally:
+            _engine("podman", "rm", "--all", "--force", "--volumes", environment=environment)
+
+
+@contextmanager
+def _docker_service(place: Path) -> Generator[str]:
+    socket = place / "engine.sock"
+    places = [f"--data-root={place / 'data'}", f"--exec-root={place / 'exec'}", f"--pidfile={place / 'pid'}"]
+    # Nodes have no network, so the engine needs none: nothing of the machine's is changed.
+    isolated = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs"]
+    with _service(["dockerd", *places, *isolated, f"--host=unix://{socket}"], socket, dict(os.environ)):
+        at = ("docker", f"--host=unix://{socket}")
+        _engine(*at, "import", "--change", _COMMAND, "-", IMAGE, data=_root_directory())
+        try:
+            yield f"unix://{socket}"
+        finally:
+            left = _engine(*at, "ps", "--all", "--quiet").split()
+            if left:
+                _engine(*at, "rm", "--force", "--volumes", *left)
+
+
+@contextmanager
+def _service(command: Sequence[str], socket: Path, environment: Mapping[str, str]) -> Generator[None]:
+    """Have a program run that listens at *socket*, until the end of the block."""
+    place = socket.parent
+    with (
+        (place / "service.log").open("wb") as told,
+        subprocess.Popen(
+            command,
+            env=dict(environment),
+            # Where it is started, a file `oom` is left when a container runs out of memory.
+            cwd=place,
+            stdout=subprocess.DEVNULL,
+            stderr=told,
+            start_new_session=True,
+        ) as service,
+    ):
+        try:
+            _wait_for(socket, service)
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(service.pid, signal.SIGTERM)
 
 
 def _configured(place: Path) -> dict[str, str]:
@@ -116,8 +161,8 @@ def _configured(place: Path) -> dict[str, str]:
     }
 
 
-def _import_image(place: Path, environment: Mapping[str, str]) -> None:
-    """Make the image: a root directory with busybox in it."""
+def _root_directory() -> bytes:
+    """Return the image: a root directory with busybox in it."""
     archive = BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as root:
         for name in (".", "bin", "dev", "etc", "flow", "proc", "sys", "tmp"):
@@ -130,18 +175,12 @@ def _import_image(place: Path, environment: Mapping[str, str]) -> None:
             entry = tarfile.TarInfo(f"bin/{name}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
             root.addfile(entry)
-    subprocess.run(
-        ["podman", "import", "--change", 'CMD ["/bin/echo", "the image itself"]', "-", IMAGE],
-        env=dict(environment),
-        input=archive.getvalue(),
-        capture_output=True,
-        check=True,
-        cwd=place,
-    )
+    return archive.getvalue()
 
 
-def _podman(environment: Mapping[str, str], *arguments: str) -> None:
-    subprocess.run(["podman", *arguments], env=dict(environment), capture_output=True, check=False)
+def _engine(*command: str, environment: Mapping[str, str] | None = None, data: bytes = b"") -> str:
+    """Have a client of an engine do something, and return what it says."""
+    return subprocess.run(command, env=environment, input=data, capture_output=True, check=True).stdout.decode()
 
 
 def left_behind() -> list[object]:
@@ -154,7 +193,19 @@ def _wait_for(socket: Path, service: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _STARTS_S
     while not socket.exists():
         if service.poll() is not None or time.monotonic() > deadline:
-            raise NoEngineError(
-                f"podman's service does not start: {(socket.parent / 'service.log').read_text()[-300:]}"
-            )
+            raise NoEngineError(f"the engine does not start: {(socket.parent / 'service.log').read_text()[-300:]}")
         time.sleep(0.02)
+
+
+def main() -> None:
+    """See whether the engines of the command line can be started here; say which cannot, and why."""
+    for name in sys.argv[1:]:
+        try:
+            with container_engine(name):
+                pass
+        except (NoEngineError, OSError, subprocess.SubprocessError) as error:
+            sys.exit(f"{name}: {error}")
+
+
+if __name__ == "__main__":
+    main()

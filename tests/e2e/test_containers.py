@@ -35,12 +35,9 @@ def shell(script: str, **more: Json) -> dict[str, Json]:
     return {"image": IMAGE, "command": ["/bin/sh", "-c", script], **more}
 
 
-@pytest.fixture(params=["container", "process"])
-def source(request: pytest.FixtureRequest) -> ContainerSource:
-    if request.param == "process":
-        return BARE
-    request.getfixturevalue("engine")
-    return CONTAINED
+@pytest.fixture
+def source(node_engine: TestEngine | None) -> ContainerSource:
+    return BARE if node_engine is None else CONTAINED
 
 
 def data_of(result: SourceResult) -> dict[str, Any]:

@@ -108,12 +108,9 @@ def ended(run: Any) -> bool:  # noqa: ANN401 - a document
     return run["Status"] in {"COMPLETE", "ERROR"}
 
 
-@pytest.fixture(params=["container", "process"])
-def runtime(request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
-    if request.param == "process":
-        return "process", {}
-    engine: TestEngine = request.getfixturevalue("engine")
-    return "container", dict(engine.environment)
+@pytest.fixture
+def runtime(node_engine: TestEngine | None) -> tuple[str, dict[str, str]]:
+    return ("process", {}) if node_engine is None else ("container", dict(node_engine.environment))
 
 
 def files_of(command: Command) -> list[str]:
