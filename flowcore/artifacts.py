@@ -27,7 +27,7 @@ class Artifact:
 
 @attrs.frozen(kw_only=True)
 class ArtifactPort:
-    """Where an artifact enters or leaves a step.
+    """Where an artifact enters or leaves a step. What is left at one port may go to several edges.
 
     Attributes:
         port: What the step calls it.

@@ -1,6 +1,7 @@
 """The artifacts of attempts: taken from the stores, looked at, and put into them (contract flow-runs, section 6)."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import PurePosixPath
 
 import attrs
@@ -40,20 +41,28 @@ class StoredFiles:
         self._flow = flow
         self._created_at = created_at
         self._in = {port.port: port for port in step.artifact_inputs if port.edge in artifacts}
-        self._out = {port.port: port for port in step.artifact_outputs}
-        self._artifacts = artifacts
+        self._missing = tuple(port for port in step.artifact_inputs if port.required and port.edge not in artifacts)
+        self._out: dict[str, list[ArtifactPort]] = {}
+        for port in step.artifact_outputs:
+            self._out.setdefault(port.port, []).append(port)
         self._left: dict[str, Artifact] = {}
         self.inputs = {
             name: InputFile(artifact=artifacts[port.edge], extension=_extension(artifacts[port.edge]))
             for name, port in self._in.items()
         }
         self.outputs = {
-            name: OutputFile(extension=_only_extension(port), required=port.required)
-            for name, port in self._out.items()
+            name: OutputFile(extension=_only_extension(ports[0]), required=any(port.required for port in ports))
+            for name, ports in self._out.items()
         }
 
     def check(self) -> None:
-        """See that every input is of a type that its port takes."""
+        """See that every input that must be there is, and that each is of a type that its port takes."""
+        for port in self._missing:
+            raise SourceError(
+                f"input '{port.port}' has no artifact: nothing was left on the edge '{port.edge}'",
+                code="input-missing",
+                retryable=False,
+            )
         for name, port in self._in.items():
             if port.types:
                 artifact = self.inputs[name].artifact
@@ -73,32 +82,58 @@ class StoredFiles:
         return self._book.of(self._run_id, self._flow, artifact.store).open(artifact.name)
 
     def keep(self, port: str, chunks: Iterable[bytes]) -> None:
-        """Keep an output, under a name that says what it is."""
-        wanted = self._out[port]
+        """Keep an output, under a name that says what it is, once for each edge that it goes to."""
+        first, *others = self._out[port]
         head, whole = split_head(chunks, HEAD)
         content = content_type_of(head, f"{port}{self.outputs[port].extension}")
-        _fit(f"output '{port}'", wanted, content, code="output-type")
-        edge = wanted.edge
-        well = self._flow.wells.get(edge)
+        _fit(f"output '{port}'", first, content, code="output-type")
         extension = extension_of(content) or self.outputs[port].extension
+        kept = self._put(self._place(first.edge, extension), whole, content)
+        self._left[first.edge] = kept
+        for other in others:
+            self._left[other.edge] = self._copied(kept, self._place(other.edge, extension))
+
+    def _place(self, edge: str, extension: str) -> tuple[str, str]:
+        """Return the store and the name of what is left on *edge*."""
+        well = self._flow.wells.get(edge)
         if well is None:
-            store, name = DEFAULT_STORE, f"{flow_run_id(self._run_id)}/{encode_segment(edge)}{extension}"
-        else:
-            store, name = (
-                well.store,
-                name_on_edge(self._flow, edge, self._run_id, self._created_at, extension=extension),
-            )
-        stored = self._book.of(self._run_id, self._flow, store).put(name, whole)
-        self._left[edge] = Artifact(store=store, name=name, size_bytes=stored.size_bytes, content_type=content)
+            return DEFAULT_STORE, f"{flow_run_id(self._run_id)}/{encode_segment(edge)}{extension}"
+        return well.store, name_on_edge(self._flow, edge, self._run_id, self._created_at, extension=extension)
+
+    def _put(self, place: tuple[str, str], chunks: Iterable[bytes], content: str) -> Artifact:
+        store, name = place
+        stored = self._book.of(self._run_id, self._flow, store).put(name, chunks)
+        return Artifact(store=store, name=name, size_bytes=stored.size_bytes, content_type=content)
+
+    def _copied(self, artifact: Artifact, place: tuple[str, str]) -> Artifact:
+        if place == (artifact.store, artifact.name):
+            # The keys of two edges may say the same.
+            return artifact
+        with closing(self._book.of(self._run_id, self._flow, artifact.store).open(artifact.name)) as reader:
+            return self._put(place, reader, artifact.content_type)
 
     def left(self) -> Mapping[str, Artifact]:
         """Return what was kept, by edge."""
-        for name, port in self._out.items():
-            if port.required and port.edge not in self._left:
-                raise SourceError(
-                    f"output '{name}' was not left: the file that it should be in is not there", code="output-missing"
-                )
+        for name, ports in self._out.items():
+            for port in ports:
+                if port.required and port.edge not in self._left:
+                    message = f"output '{name}' was not left: the file that it should be in is not there"
+                    reader = self._reader(port.edge)
+                    raise SourceError(
+                        message if reader is None else f"{message}, and node '{reader}' needs it", code="output-missing"
+                    )
         return self._left
+
+    def _reader(self, edge: str) -> str | None:
+        """Return the first node that cannot do without the artifact on *edge*."""
+        return next(
+            (
+                step.name
+                for step in self._flow.steps
+                if any(port.required and port.edge == edge for port in step.artifact_inputs)
+            ),
+            None,
+        )
 
 
 @attrs.frozen

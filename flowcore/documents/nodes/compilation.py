@@ -73,9 +73,10 @@ def compile_nodes(document: NodeDocument) -> Compiled:
 
 def _step(node: Node, shape: Shape, table: EdgeTable, needs: tuple[StepName, ...]) -> Step:
     definition = shape.definition
-    # Of a port that is bound twice the last binding counts (code NODE_010).
+    # Of an input that is bound twice the last binding counts: it is one file. What is left at an output goes to every
+    # edge that it is bound to, for each of them has readers that wait for it (code NODE_010; section 4).
     inputs = {binding.name: table.edges[binding.edge] for binding in node.inputs}
-    outputs = {binding.name: table.edges[binding.edge] for binding in node.outputs}
+    outputs = dict.fromkeys((binding.name, binding.edge) for binding in node.outputs)
     fed = {port: edge for port, edge in inputs.items() if table.feed(edge) is not Feed.NOTHING}
     awaited = (edge.name for edge in fed.values() if table.feed(edge) is not Feed.NODE)
     return Step(
@@ -86,7 +87,7 @@ def _step(node: Node, shape: Shape, table: EdgeTable, needs: tuple[StepName, ...
         retry=RetryPolicy(max_attempts=definition.attempts),
         awaits=tuple(dict.fromkeys(awaited)),
         artifact_inputs=tuple(_input(name, edge, shape.inputs or {}) for name, edge in fed.items()),
-        artifact_outputs=tuple(_output(name, edge, shape.outputs or {}) for name, edge in outputs.items()),
+        artifact_outputs=tuple(_output(name, table.edges[edge], shape.outputs or {}) for name, edge in outputs),
         resources=_resources(definition),
     )
 
@@ -100,7 +101,8 @@ def _input(name: str, edge: Edge, declared: Mapping[str, Port]) -> ArtifactPort:
 
 def _output(name: str, edge: Edge, declared: Mapping[str, Port]) -> ArtifactPort:
     port = declared.get(name)
-    wanted = any(end.port is not None and end.port.required for end in edge.readers)
+    # A reader starts when its edge has an artifact (section 4): only one that may go without can do without it.
+    wanted = any(end.port is None or end.port.required for end in edge.readers)
     required = port is None or port.required or wanted
     return ArtifactPort(port=name, edge=edge.name, types=() if port is None else port.types, required=required)
 

@@ -32,8 +32,8 @@ def check_nodes(flow: NodeFlow, shapes: Mapping[str, Shape], report: Report) -> 
             )
         else:
             _check_use(node, shape, report)
-        _check_double(node.inputs, "input", node, report)
-        _check_double(node.outputs, "output", node, report)
+        _check_double(node.inputs, ("input", "the last one counts"), node, report)
+        _check_double(node.outputs, ("output", "what is left there goes to each of its edges"), node, report)
 
 
 def _called(node: Node) -> str:
@@ -50,12 +50,13 @@ def _check_id(node: Node, first: dict[str, Path], told: set[str], report: Report
     first.setdefault(node.id, node.path)
 
 
-def _check_double(bindings: Sequence[Binding], kind: str, node: Node, report: Report) -> None:
+def _check_double(bindings: Sequence[Binding], words: tuple[str, str], node: Node, report: Report) -> None:
+    kind, hint = words
     seen: set[str] = set()
     for binding in bindings:
         if binding.name in seen:
             message = f"{_called(node)} binds its {kind} '{binding.name}' more than once"
-            report.warn("NODE_010", binding.path, message, hint="the last one counts")
+            report.warn("NODE_010", binding.path, message, hint=hint)
         seen.add(binding.name)
 
 

@@ -131,6 +131,22 @@ def test_of_a_port_bound_twice_the_last_binding_counts() -> None:
     assert (step.awaits, [port.edge for port in step.artifact_inputs]) == (("other",), ["other"])
 
 
+def test_what_is_left_at_an_output_goes_to_every_edge_that_it_is_bound_to() -> None:
+    """Contract flow-runs, section 4: whoever reads one of them starts when it has an artifact."""
+    again: Json = {"Name": "out", "Edge": "copy"}
+    changes: dict[str, Json] = {"Flow.Nodes[0].Outputs[+1]": again, "Flow.Nodes[0].Outputs[+2]": again}
+    first = steps("chain", changes)["first"]
+    assert [(port.port, port.edge) for port in first.artifact_outputs] == [("out", "middle"), ("out", "copy")]
+
+
+def test_a_reader_that_declares_nothing_needs_what_it_reads() -> None:
+    """Contract flow-runs, section 4: a node is READY when every bound input edge has an artifact."""
+    changes: dict[str, Json] = {"NodeDefs[0].Outputs[0].Required": False, "NodeDefs[1].Inputs": None}
+    found = steps("chain", changes)
+    assert [port.required for port in found["first"].artifact_outputs] == [True]
+    assert [port.required for port in found["second"].artifact_inputs] == [True]
+
+
 @pytest.mark.parametrize(
     ("declared", "read", "required"), [(True, False, True), (False, False, False), (False, True, True)]
 )

@@ -184,3 +184,15 @@ def test_no_finding_shows_a_secret_of_a_store() -> None:
     checked = check_document(document)
     assert codes(document) == (["STORE_003"], [])
     assert "s3cr3t" not in f"{checked.problems} {checked.document}"
+
+
+def test_a_port_bound_twice_is_told_what_becomes_of_it() -> None:
+    more: dict[str, Json] = {
+        "Flow.Nodes[0].Inputs[+]": {"Name": "picture", "Edge": "original"},
+        "Flow.Nodes[0].Outputs[+]": {"Name": "result", "Edge": "small"},
+    }
+    found = check_document(changed(BASES["photo"], more)).problems
+    assert [(problem.code, problem.hint) for problem in found] == [
+        ("NODE_010", "the last one counts"),
+        ("NODE_010", "what is left there goes to each of its edges"),
+    ]
