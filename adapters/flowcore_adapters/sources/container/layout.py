@@ -1,8 +1,8 @@
 """Where a node finds its files, and how it is told (contract flow-runs, section 6): in a container or without one."""
 
 import re
-from collections.abc import Mapping
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import Final
 
 import attrs
@@ -54,21 +54,65 @@ class Layout:
 
     def environment(self, call: SourceCall, flags: Mapping[str, str]) -> dict[str, str]:
         """Return the variables that the node is told everything by."""
+        flag_names, in_names, out_names = map(_variable_names, (flags, self.inputs, self.outputs))
         return {
-            **{f"FLAG_{_upper(name)}": value for name, value in flags.items()},
-            **{f"INPUT_{_upper(port)}": self.path_in(port) for port in self.inputs},
-            **{f"OUTPUT_{_upper(port)}": self.path_out(port) for port in self.outputs},
+            **{f"FLAG_{flag_names[name]}": value for name, value in flags.items()},
+            **{f"INPUT_{in_names[port]}": self.path_in(port) for port in self.inputs},
+            **{f"OUTPUT_{out_names[port]}": self.path_out(port) for port in self.outputs},
             "FLOW_RUN_ID": f"run_{call.run_id}",
             "FLOW_NODE_ID": str(call.instance),
             "FLOW_ATTEMPT": str(call.attempt),
         }
 
 
-def file_name(port: str, extension: str) -> str:
-    """Return the name of a port's file: its own name where that can be one."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", port).lstrip(".") or "_"
-    return PurePosixPath(plain + extension).name
+def file_names(extensions: Mapping[str, str]) -> dict[str, str]:
+    """Return the name of each port's file, no two the same: its own name where that can be one.
+
+    Args:
+        extensions: What the file's name ends with, by port.
+    """
+    found: dict[str, _Wish] = {}
+    for port, extension in extensions.items():
+        plain = re.sub(r"[^A-Za-z0-9._-]", "_", port).lstrip(".") or "_"
+        found[port] = _Wish(plain, extension, own=plain == port)
+    return _apart(found)
 
 
-def _upper(name: str) -> str:
-    return _NOT_NAME.sub("_", name.upper())
+def _variable_names(names: Iterable[str]) -> dict[str, str]:
+    """Return what each of *names* is called in the name of an environment variable, no two the same."""
+    upper = {name: name.upper() for name in names}
+    found = {name: _NOT_NAME.sub("_", written) for name, written in upper.items()}
+    return _apart({name: _Wish(written, "", own=written == upper[name]) for name, written in found.items()})
+
+
+@attrs.frozen
+class _Wish:
+    """What something would be called if nothing else were.
+
+    Attributes:
+        own: Whether that is its own name, without a character that had to be replaced.
+    """
+
+    name: str
+    extension: str
+    own: bool
+
+
+def _apart(wishes: Mapping[str, _Wish]) -> dict[str, str]:
+    """Return the names that are wished for; of equal ones all but one get a number, which no other name has.
+
+    Who has such a name in the document goes first.
+    """
+    taken = {wish.name + wish.extension for wish in wishes.values()}
+    numbers: dict[str, Iterator[int]] = {}
+    granted: set[str] = set()
+    found: dict[str, str] = {}
+    for key, wish in sorted(wishes.items(), key=lambda item: not item[1].own):
+        name = wish.name + wish.extension
+        if name in granted:
+            candidates = (f"{wish.name}_{number}{wish.extension}" for number in numbers.setdefault(name, count(2)))
+            name = next(candidate for candidate in candidates if candidate not in taken)
+            taken.add(name)
+        granted.add(name)
+        found[key] = name
+    return found
