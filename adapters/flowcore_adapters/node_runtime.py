@@ -52,7 +52,10 @@ class NodeRuntime:
         return Budget(this_machine(), Fit(self.policy))
 
     def clear_up(self) -> None:
-        """Remove the containers that programs left which have died."""
+        """End the nodes that programs left which have died, and remove what they had: before any is run again."""
+        from .sources.container.places import clear_places
+
+        clear_places()
         if self.runtime == CONTAINER:
             from .sources.container.orphans import remove_orphans
 

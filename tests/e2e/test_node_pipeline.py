@@ -202,6 +202,37 @@ def test_a_server_that_is_killed_while_a_container_runs(tmp_path: Path, engine: 
     assert list((tmp_path / "artifacts" / "default" / ".incoming").iterdir()) == []
 
 
+def test_a_server_that_is_killed_while_a_program_runs(tmp_path: Path) -> None:
+    """Without containers too nothing goes on beside the attempt that is made again, and nothing is left behind."""
+    command = Command(tmp_path)
+    (tmp_path / "temporary").mkdir()
+    # Only the first attempt takes long, and leaves its id.
+    script = tmp_path / "script"
+    script.write_text(f"[ $FLOW_ATTEMPT = 2 ] || {{ echo $$ > {tmp_path}/first; exec sleep 300; }}; cat", "utf-8")
+    slow = {**SLOW["NodeDefs"][0], "Command": {"Exec": f"sh -c '. {script} < ${{text}} > ${{out}}'"}}
+    (tmp_path / "text.txt").write_text("once more\n", encoding="utf-8")
+    options = ("serve", "--port", "0", "--db", "flows.db", "--node-runtime", "process")
+    environment = {"TMPDIR": str(tmp_path / "temporary")}
+    process = command.start(*options, env=environment)
+    server = Server(command, process)
+    run = server.ask("/api/v1/flow/test", {**SLOW, "NodeDefs": [slow]})
+    assert curl("-T", str(tmp_path / "text.txt"), run["WaitingURLs"][0]["PutURL"]) == "200"
+    deadline = time.monotonic() + PLENTY_S
+    while not (first := (tmp_path / "first").read_text("utf-8") if (tmp_path / "first").exists() else ""):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=PLENTY_S)
+    status = Path(f"/proc/{first.strip()}/stat")
+    assert status.exists()
+    with serving(command, "--node-runtime", "process", env=environment) as server:
+        assert not status.exists() or ") Z " in status.read_text("utf-8")
+        done = server.until(run["ID"], ended)
+        assert done["Status"] == "COMPLETE", done
+    assert files_of(command) == ["end.txt", "in.txt"]
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_a_bucket_of_others_is_looked_into(tmp_path: Path) -> None:
     """The URL is the bucket's own; what is put there is found without anybody telling, and outputs go there too."""
     command = Command(tmp_path)

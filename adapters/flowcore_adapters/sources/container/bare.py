@@ -1,9 +1,7 @@
 """The same program without a container: same files, same environment, no isolation. Only on the operator's word."""
 
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +17,7 @@ from flowcore_adapters.sources.configuration import bad_configuration, time_limi
 from .contents import Content, Ended, Keeper, inputs_of
 from .layout import Layout
 from .lines import STDERR, STDOUT, LineSink, Output
+from .places import own_place
 from .settings import ContainerConfiguration, texts, words_of
 
 _CHUNK: Final = 256 * 1024
@@ -34,37 +33,38 @@ def run_bare(call: SourceCall, configuration: ContainerConfiguration, layout: La
     if not words_of(configuration):
         raise bad_configuration("without a container there is no image whose own command could be run: give a command")
     flags = texts(configuration.flags)
-    place = tempfile.mkdtemp(prefix="flowcore-node-")
-    try:
-        layout = attrs.evolve(layout, root=place)
-        with ExitStack() as stack:
-            _write(Path(place), inputs_of(call, layout, stack))
-        environment = {
-            "PATH": os.environ.get("PATH", _PATH),
-            "HOME": place,
-            "TMPDIR": place,
-            "LANG": "C.UTF-8",
-            **texts(configuration.env),
-            **layout.environment(call, flags),
-        }
-        job = Job(
-            command=layout.words(words_of(configuration), flags),
-            given=None,
-            cwd=place,
-            env={os.fsencode(name): os.fsencode(value) for name, value in environment.items()},
-            max_output=configuration.max_output,
-        )
-        child = run_child(job, time_limit(call, configuration.timeout), call.cancel)
-        ended = Ended(child.returncode, Output(STDOUT, _sink(call)), Output(STDERR, _sink(call)))
-        for output, printed in ((ended.stdout, child.stdout), (ended.stderr, child.stderr)):
-            output.feed(printed)
-            output.end()
-        ended.check(call)
-        for port in () if call.files is None else call.files.outputs:
-            _take_out(port, Path(layout.path_out(port)), Keeper(call, port, configuration.max_artifact))
-        return ended
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    with own_place() as place:
+        return _run(call, configuration, attrs.evolve(layout, root=place), flags)
+
+
+def _run(call: SourceCall, configuration: ContainerConfiguration, layout: Layout, flags: Mapping[str, str]) -> Ended:
+    place = layout.root
+    with ExitStack() as stack:
+        _write(Path(place), inputs_of(call, layout, stack))
+    environment = {
+        "PATH": os.environ.get("PATH", _PATH),
+        "HOME": place,
+        "TMPDIR": place,
+        "LANG": "C.UTF-8",
+        **texts(configuration.env),
+        **layout.environment(call, flags),
+    }
+    job = Job(
+        command=layout.words(words_of(configuration), flags),
+        given=None,
+        cwd=place,
+        env={os.fsencode(name): os.fsencode(value) for name, value in environment.items()},
+        max_output=configuration.max_output,
+    )
+    child = run_child(job, time_limit(call, configuration.timeout), call.cancel)
+    ended = Ended(child.returncode, Output(STDOUT, _sink(call)), Output(STDERR, _sink(call)))
+    for output, printed in ((ended.stdout, child.stdout), (ended.stderr, child.stderr)):
+        output.feed(printed)
+        output.end()
+    ended.check(call)
+    for port in () if call.files is None else call.files.outputs:
+        _take_out(port, Path(layout.path_out(port)), Keeper(call, port, configuration.max_artifact))
+    return ended
 
 
 def _write(place: Path, files: Mapping[str, Content]) -> None:

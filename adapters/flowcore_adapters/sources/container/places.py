@@ -1,0 +1,133 @@
+"""The directories of nodes that run without a container, and what programs that died have left in them.
+
+Whoever runs a node holds a lock on its directory, which ends with the program at the latest: a directory that somebody
+else can lock is the rest of a program that died. What that one has started may well go on, for nobody; it is known by
+its environment, ended, and its directory removed. (The system's own way, a signal at the death of the parent, is no
+good here: what counts as the parent is the thread, and it would have to be asked for between fork and exec.)
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+_LOG: Final = logging.getLogger("flowcore.containers")
+PREFIX: Final = "flowcore-node-"
+_OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PROCESSES: Final = Path("/proc")
+_ROUNDS: Final = 50
+"""How often to look whether what was killed has gone: it may start others while it is being looked for."""
+_PAUSE_S: Final = 0.02
+_TELLING: Final = (b"HOME", b"TMPDIR")
+"""The variables of a node that say which directory it has, and that no other program has from us."""
+
+
+@contextmanager
+def own_place() -> Generator[str]:
+    """Give a directory for one attempt, which is removed whatever happens."""
+    place, descriptor = _make()
+    try:
+        yield place
+    finally:
+        # The lock goes last: nobody else is to clear up what is just being removed.
+        shutil.rmtree(place, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make() -> tuple[str, int]:
+    while True:
+        place = tempfile.mkdtemp(prefix=PREFIX)
+        try:
+            descriptor = os.open(place, _OPEN)
+        except FileNotFoundError:
+            # Somebody who clears up was quicker than the lock.
+            continue
+        with suppress(OSError):
+            # Where there are no locks nobody can have one, and nobody clears up.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(Path(place).stat(follow_symlinks=False), os.fstat(descriptor)):
+                return place, descriptor
+        os.close(descriptor)
+
+
+def clear_places() -> int:
+    """End what programs of this machine that died have left running, and remove its directories; return how many."""
+    with ExitStack() as stack:
+        places = [place for place in _found() if _is_abandoned(place, stack)]
+        if places:
+            _end_all(frozenset(b"=".join((name, os.fsencode(place))) for name in _TELLING for place in places))
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
+            if Path(place).exists():
+                _LOG.warning("a node's directory that was left behind is still there: %s", place)
+    return len(places)
+
+
+def _found() -> list[str]:
+    root = tempfile.gettempdir()
+    try:
+        return [os.path.join(root, name) for name in sorted(os.listdir(root)) if name.startswith(PREFIX)]  # noqa: PTH118, PTH208 - the text that `mkdtemp` gives
+    except OSError:
+        return []
+
+
+def _is_abandoned(place: str, stack: ExitStack) -> bool:
+    """Return whether *place* is ours and nobody's any more; *stack* lets go of it."""
+    try:
+        descriptor = os.open(place, _OPEN)
+    except OSError:
+        return False
+    stack.callback(os.close, descriptor)
+    if os.fstat(descriptor).st_uid != os.geteuid():
+        # Others may call a directory in the same place the same.
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _end_all(signs: frozenset[bytes]) -> None:
+    """Kill every process that has one of *signs* in its environment, with its group, until there is none."""
+    for _ in range(_ROUNDS):
+        left = list(_left(signs))
+        for pid in left:
+            with suppress(OSError):
+                group = os.getpgid(pid)
+                if group == os.getpgrp():
+                    os.kill(pid, signal.SIGKILL)
+                else:
+                    # Its group began with the node: what is in it without that environment belongs to it as well.
+                    os.killpg(group, signal.SIGKILL)
+        if not left:
+            return
+        time.sleep(_PAUSE_S)
+    _LOG.warning("a node that was left behind goes on: it cannot be killed")
+
+
+def _left(signs: frozenset[bytes]) -> Iterator[int]:
+    for pid in _pids():
+        with suppress(OSError):
+            # Empty for one that has ended, and forbidden for one of somebody else.
+            environment = (_PROCESSES / str(pid) / "environ").read_bytes()
+            if not signs.isdisjoint(environment.split(b"\0")):
+                yield pid
+
+
+def _pids() -> list[int]:
+    try:
+        names = [entry.name for entry in _PROCESSES.iterdir()]
+    except OSError:
+        # Not every system tells what runs.
+        return []
+    own = os.getpid()
+    return [int(name) for name in names if name.isdigit() and int(name) != own]
