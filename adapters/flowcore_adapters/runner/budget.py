@@ -1,7 +1,8 @@
 """What the steps of this process may use together: so many cores, so much memory.
 
 A step that has said what it needs starts when that is free; others are not counted. One that needs more than there is
-at all gets what there is (`clamp`), or waits, and the reason is told (`strict`).
+at all gets what there is (`clamp`), or waits, and the reason is told (`strict`). Nobody hands a graphics processor to a
+step, so one that needs it needs more than there is; room on disk is not counted.
 """
 
 import logging
@@ -12,7 +13,7 @@ from typing import Final
 import attrs
 
 from flowcore.artifacts import Resources
-from flowcore.documents.nodes.tiers import Fit
+from flowcore.documents.nodes.tiers import Fit, Vendor
 
 _LOG: Final = logging.getLogger("flowcore.run")
 _MEMORY: Final = Path("/proc/meminfo")
@@ -61,11 +62,19 @@ class Budget:
         if wanted is None:
             return None
         cores, memory = self._capacity.cores, self._capacity.memory_bytes
-        if wanted.cores > cores or wanted.memory_bytes > memory:
+        if self._exceeds(wanted):
             if self._fit is Fit.STRICT:
-                self._tell(wanted, step)
+                self._tell(wanted, step, f"waits: {self.reason(wanted)}")
                 return None
-            wanted = attrs.evolve(wanted, cores=min(wanted.cores, cores), memory_bytes=min(wanted.memory_bytes, memory))
+            if wanted.gpu is not None:
+                self._tell(wanted, step, f"will have no GPU: {self._need(wanted)}, and nodes are given none")
+            wanted = attrs.evolve(
+                wanted,
+                cores=min(wanted.cores, cores),
+                memory_bytes=min(wanted.memory_bytes, memory),
+                gpu=None,
+                gpu_memory_bytes=0,
+            )
         if self._cores + wanted.cores > cores or self._memory + wanted.memory_bytes > memory:
             return None
         self._cores += wanted.cores
@@ -74,14 +83,26 @@ class Budget:
 
     def reason(self, wanted: Resources) -> str:
         """Return why `reserve` has given nothing for *wanted*, for people."""
-        there = f"{self._capacity.cores:g} cores and {self._capacity.memory_bytes / 1024**3:.1f} GB"
-        name = f"its tier {wanted.tier}" if wanted.tier else "it"
-        needs = f"{name} needs {wanted.cores:g} cores and {wanted.memory_bytes / 1024**3:.1f} GB of memory"
         # What is larger than all there is gets that much, unless the operator is strict.
-        larger = wanted.cores > self._capacity.cores or wanted.memory_bytes > self._capacity.memory_bytes
-        if larger and self._fit is Fit.STRICT:
-            return f"it cannot start on this machine: {needs}; there are {there} (`--tier-policy strict`)"
-        return f"it waits for what others use: {needs}; there are {there} for all"
+        there = f"there are {self._capacity.cores:g} cores and {self._capacity.memory_bytes / 1024**3:.1f} GB"
+        if self._exceeds(wanted) and self._fit is Fit.STRICT:
+            there += "" if wanted.gpu is None else ", and nodes are given no GPU"
+            return f"it cannot start on this machine: {self._need(wanted)}; {there} (`--tier-policy strict`)"
+        return f"it waits for what others use: {self._need(wanted, gpu=False)}; {there} for all"
+
+    def _exceeds(self, wanted: Resources) -> bool:
+        """Return whether it cannot all be given, whatever others use."""
+        there = self._capacity
+        return wanted.cores > there.cores or wanted.memory_bytes > there.memory_bytes or wanted.gpu is not None
+
+    @staticmethod
+    def _need(wanted: Resources, *, gpu: bool = True) -> str:
+        name = f"its tier {wanted.tier}" if wanted.tier else "it"
+        needs = f"{wanted.cores:g} cores and {wanted.memory_bytes / 1024**3:.1f} GB of memory"
+        if wanted.gpu is None or not gpu:
+            return f"{name} needs {needs}"
+        vendor = "a GPU" if wanted.gpu == Vendor.ANY else f"a GPU by {wanted.gpu}"
+        return f"{name} needs {needs}, and {vendor} with {wanted.gpu_memory_bytes / 1024**3:g} GB"
 
     def release(self, granted: Resources | None) -> None:
         """Give back what `reserve` gave."""
@@ -89,16 +110,8 @@ class Budget:
             self._cores -= granted.cores
             self._memory -= granted.memory_bytes
 
-    def _tell(self, wanted: Resources, step: str) -> None:
+    def _tell(self, wanted: Resources, step: str, what: str) -> None:
         # Once for each kind of node, not at every turn of the engine; other flows may have steps of that name too.
         if (step, wanted) not in self._told:
             self._told.add((step, wanted))
-            _LOG.warning(
-                "step '%s' waits: %s needs %g cores and %.1f GB of memory; this machine has %g and %.1f",
-                step,
-                wanted.tier or "it",
-                wanted.cores,
-                wanted.memory_bytes / 1024**3,
-                self._capacity.cores,
-                self._capacity.memory_bytes / 1024**3,
-            )
+            _LOG.warning("step '%s' %s", step, what)
