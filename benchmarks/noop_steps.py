@@ -24,7 +24,7 @@ from flowcore.model import Source
 from flowcore_adapters.runner.local import LocalRunner
 
 WORKERS = (4, 32)
-ROUNDS = 3
+ROUNDS = 7
 
 
 def nothing() -> None:
