@@ -85,7 +85,7 @@ def main() -> None:
     """Measure."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     source = ContainerSource()
-    with container_engine() as engine:
+    with container_engine("podman") as engine:
         os.environ["DOCKER_HOST"] = engine.address
         for files, what in ((False, "create, start, wait, remove"), (True, "the same with a file in and a file out")):
             # The first ones pay for imports, and for an engine that is cold.

@@ -47,7 +47,8 @@ class NodeRuntime:
         """Return what nodes may use together."""
         from flowcore.documents.nodes.tiers import Fit
 
-        from .runner.budget import Budget, this_machine
+        from .runner.budget import Budget
+        from .runner.capacity import this_machine
 
         return Budget(this_machine(), Fit(self.policy))
 

@@ -44,7 +44,8 @@ from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
 from flowcore_adapters.http.uploads.resources import Uploads
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
-from flowcore_adapters.runner.budget import Budget, Capacity
+from flowcore_adapters.runner.budget import Budget
+from flowcore_adapters.runner.capacity import Capacity
 from flowcore_adapters.runner.lines import FLUSH_S
 from flowcore_adapters.sources.container import engine
 from flowcore_adapters.sources.container.orphans import remove_orphans

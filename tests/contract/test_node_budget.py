@@ -12,7 +12,8 @@ from flowcore.ports import SourceCall
 from flowcore.run.events import AttemptStarted, RunSucceeded
 from flowcore.views.flow_runs import FlowRunView
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
-from flowcore_adapters.runner.budget import Budget, Capacity
+from flowcore_adapters.runner.budget import Budget
+from flowcore_adapters.runner.capacity import Capacity
 from tests.node_flows import compiled, definition, functions, node, station
 
 GB = 1024**3

@@ -3,6 +3,7 @@
 import atexit
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from flowcore.errors import StoreConfigurationError
+from flowcore_adapters.http.environment import SettingsError
 from flowcore_adapters.http.wsgi import get_app
 from tests.contract.batch_server import BASE, QUICK, until
 from tests.contract.wsgi_client import call
@@ -41,8 +43,7 @@ def test_a_server_that_starts_runs(closing: list[Callable[[], object]], monkeypa
     batch_id = call(app, f"{BASE}/execute", method="POST", body=body, headers=SENT).document["batchId"]
     path = f"{BASE}/execution/batch/{batch_id}"
     until(lambda: bool(call(app, path).document["status"] == "completed"))
-    # The log, the artifacts, and what drives runs.
-    assert len(closing) == 3
+    assert len(closing) == 1
 
 
 def test_one_that_does_not(closing: list[Callable[[], object]]) -> None:
@@ -113,20 +114,59 @@ class TestNodes:
         assert (tmp_path / "artifacts" / "default").is_dir()
 
     @pytest.mark.parametrize(
-        ("name", "value", "why"),
+        ("setting", "why"),
         [
-            ("NODE_RUNTIME", "podman", "FLOWCORE_NODE_RUNTIME is 'podman'; it must be container or process"),
-            ("TIER_POLICY", "lax", "FLOWCORE_TIER_POLICY is 'lax'; it must be clamp or strict"),
-            ("STORES", "missing.json", "the file of stores cannot be used: missing.json: No such file or directory"),
+            ("FLOWCORE_NODE_RUNTIME=podman", "FLOWCORE_NODE_RUNTIME is 'podman'; it must be container or process"),
+            ("FLOWCORE_TIER_POLICY=lax", "FLOWCORE_TIER_POLICY is 'lax'; it must be clamp or strict"),
+            (
+                "FLOWCORE_STORES=missing.json",
+                "the file of stores cannot be used: missing.json: No such file or directory",
+            ),
+            ("FLOWCORE_THREADS=many", "FLOWCORE_THREADS is 'many'; it must be a number from 1 to 1000"),
+            ("FLOWCORE_BATCH_WORKERS=0", "FLOWCORE_BATCH_WORKERS is '0'; it must be a number from 1 to 1000"),
+            ("FLOWCORE_START=yes", "FLOWCORE_START is 'yes'; it must be 1, or not set"),
+            ("FLOWCORE_PUBLIC_URL=flows.example.com", "FLOWCORE_PUBLIC_URL is 'flows.example.com'; it must be what"),
+            ("FLOWCORE_PUBLIC_URL=https://[", "FLOWCORE_PUBLIC_URL is 'https://['; it must be what"),
+            ("FLOWCORE_ALLOW_ORIGINS=ui.example.com", "FLOWCORE_ALLOW_ORIGINS is 'ui.example.com'; it must be origins"),
+            (
+                "FLOWCORE_WORKFLOWS_ROOT=/nowhere",
+                "FLOWCORE_WORKFLOWS_ROOT is '/nowhere'; it must be the path of a folder",
+            ),
         ],
     )
     def test_what_the_environment_says_wrongly_is_told(
-        self, shelf: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
+        self,
+        shelf: Path,
+        closing: list[Callable[[], object]],
+        monkeypatch: pytest.MonkeyPatch,
+        setting: str,
+        why: str,
+    ) -> None:
+        name, _, value = setting.partition("=")
+        monkeypatch.setenv(name, value)
+        with pytest.raises(SettingsError, match=re.escape(why)):
+            get_app()
+        # Nothing was opened for it: whoever asks again and again leaves nothing behind.
+        assert (closing, (shelf.parents[1] / "log.db").exists()) == ([], False)
+
+    def test_all_of_it_is_told_at_once(self, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert not shelf.exists()
+        monkeypatch.setenv("FLOWCORE_THREADS", "-1")
+        monkeypatch.setenv("FLOWCORE_TIER_POLICY", "lax")
+        with pytest.raises(SettingsError, match=r"FLOWCORE_THREADS is '-1'.*; FLOWCORE_TIER_POLICY is 'lax'"):
+            get_app()
+
+    def test_what_was_opened_is_closed_when_the_rest_fails(
+        self, shelf: Path, closing: list[Callable[[], object]], tmp_path: Path
     ) -> None:
         assert not shelf.exists()
-        monkeypatch.setenv(f"FLOWCORE_{name}", value)
-        with pytest.raises(StoreConfigurationError, match=re.escape(why)):
-            get_app()
+        (tmp_path / "artifacts").mkdir()
+        (tmp_path / "artifacts" / "url.key").write_text("no key", "utf-8")
+        threads = threading.active_count()
+        for _ in range(3):
+            with pytest.raises(StoreConfigurationError):
+                get_app()
+        assert (closing, threading.active_count()) == ([], threads)
 
     def test_without_starting_runs_it_takes_what_they_wait_for(
         self, shelf: Path, closing: list[Callable[[], object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

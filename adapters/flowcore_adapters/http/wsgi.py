@@ -1,6 +1,6 @@
 """The application for WSGI servers: `gunicorn flowcore_adapters.http.wsgi:app`, `waitress-serve --call ...:get_app`.
 
-The only module that reads the environment:
+It has its settings from the environment, and nothing else of flowcore's HTTP side reads that:
 
     FLOWCORE_DB                 the event log; the user's own when it is not set
     FLOWCORE_TOKEN              what `Authorization: Bearer` must bring
@@ -28,8 +28,8 @@ enough, and a Host header may bring the port that the server says it listens on.
 import atexit
 import logging
 import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -38,18 +38,16 @@ import attrs
 from flowcore.errors import LogError, StoreConfigurationError
 from flowcore.ports import EventLog
 from flowcore_adapters.artifacts.services import ArtifactServices, artifact_services
-from flowcore_adapters.artifacts.store_files import read_stores
 from flowcore_adapters.audited_log import audited
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
-from flowcore_adapters.logs.location import default_path
 from flowcore_adapters.logs.sqlite import SqliteEventLog
 from flowcore_adapters.node_runs import NodeRuns, WatchingDriver
-from flowcore_adapters.node_runtime import CLAMP, CONTAINER, PROCESS, STRICT, NodeRuntime
 from flowcore_adapters.runner.engine import Engine
 from flowcore_adapters.workflow_files import WorkflowFolders
 
 from .app import create_app
+from .environment import Settings, SettingsError, read_settings
 from .errors import error_body
 from .executions.start_resources import Starting
 from .flow_runs.service import NodeService
@@ -60,6 +58,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _LOG: Final = logging.getLogger("flowcore.http")
+_TROUBLE: Final[Mapping[type[Exception], str]] = {
+    LogError: "the event log cannot be opened",
+    SettingsError: "the settings of this server are wrong",
+    StoreConfigurationError: "the artifacts cannot be used",
+}
 _FEW: Final = KEPT_FREE + 1
 """Threads of a server that has some and does not say how many: one request may wait."""
 
@@ -71,35 +74,38 @@ def get_app(*, threads: int = _FEW) -> "WSGIApplication":
         threads: How many threads the server has, unless the environment says so.
 
     Raises:
+        SettingsError: The environment says something that cannot be; nothing is opened then.
         LogError: The event log cannot be opened.
-        StoreConfigurationError: The key of the URLs or the file of stores cannot be used, or nodes cannot be run as the
-            environment says.
+        StoreConfigurationError: The key of the URLs cannot be used.
     """
-    token = os.environ.get("FLOWCORE_TOKEN") or None
-    secured = len(token or "") >= SHORTEST_TOKEN or os.environ.get("FLOWCORE_INSECURE_NO_AUTH") == "1"
+    settings = read_settings(os.environ)
+    with ExitStack() as opened:
+        application = _open(settings, opened, threads)
+        # Nobody tells an application that its server ends.
+        atexit.register(opened.pop_all().close)
+    return application
+
+
+def _open(settings: Settings, opened: ExitStack, threads: int) -> "WSGIApplication":
+    """Return the application; what is to be closed with it, or if it cannot be made, is *opened*."""
+    secured = len(settings.token or "") >= SHORTEST_TOKEN or settings.insecure
     guard = GuardSettings(
-        token=token,
-        allow_hosts=_listed("FLOWCORE_ALLOW_HOSTS"),
-        allow_origins=_listed("FLOWCORE_ALLOW_ORIGINS"),
+        token=settings.token,
+        allow_hosts=settings.allow_hosts,
+        allow_origins=settings.allow_origins,
         local_only=not secured,
     )
-    said = os.environ.get("FLOWCORE_THREADS", "")
-    count = int(said) if said.isdigit() else threads
-    path = Path(os.environ.get("FLOWCORE_DB") or default_path())
-    log = SqliteEventLog(path)
-    # Nobody tells an application that its server ends. What is registered later ends before.
-    atexit.register(log.close)
-    drives = os.environ.get("FLOWCORE_START") == "1"
-    # Without a token only this machine is answered, but a proxy counts as that: only the operator knows.
-    private = os.environ.get("FLOWCORE_PRIVATE_TARGETS") == "1"
-    services = _services(log, path.parent / "artifacts" if drives else None, private=private or not drives)
+    count = settings.threads or threads
+    log = opened.enter_context(closing(SqliteEventLog(settings.db)))
+    services = _services(settings, log)
     if services is None:
         return create_app(log, guard=guard, threads=count)
-    driven = _drive(log, services, private=private) if drives else None
+    opened.callback(services.close)
+    driven = _drive(settings, log, services, opened) if settings.start else None
+    # Several processes may look for objects whose time is over: each of these is there for one of them alone.
+    services.lifetimes.start()
     nodes = NodeService(
-        services=services,
-        launch=None if driven is None else driven.launch,
-        public_url=os.environ.get("FLOWCORE_PUBLIC_URL") or None,
+        services=services, launch=None if driven is None else driven.launch, public_url=settings.public_url
     )
     return create_app(
         log,
@@ -112,24 +118,20 @@ def get_app(*, threads: int = _FEW) -> "WSGIApplication":
     )
 
 
-def _services(log: EventLog, usual: Path | None, *, private: bool) -> ArtifactServices | None:
-    """Return what handles artifacts where somebody has said where they are, or where there is a *usual* place."""
-    directory = os.environ.get("FLOWCORE_STORE_DIR") or usual
+def _services(settings: Settings, log: EventLog) -> ArtifactServices | None:
+    """Return what handles artifacts where somebody has said where they are; where runs are driven there is a place."""
+    directory = settings.store_dir or (settings.db.parent / "artifacts" if settings.start else None)
     if directory is None:
         return None
-    stores = os.environ.get("FLOWCORE_STORES")
-    services = artifact_services(
+    return artifact_services(
         audited(log),
         SystemClock(),
-        Path(directory),
-        mount_roots=tuple(map(Path, _listed("FLOWCORE_MOUNT_ROOTS", os.pathsep))),
-        configured=read_stores(Path(stores)) if stores else None,
-        private_endpoints=private,
+        directory,
+        mount_roots=settings.mount_roots,
+        configured=settings.stores,
+        # Without a token only this machine is answered, but a proxy counts as that: only the operator knows.
+        private_endpoints=settings.private_targets or not settings.start,
     )
-    # Several processes may look for objects whose time is over: each of these is there for one of them alone.
-    services.lifetimes.start()
-    atexit.register(services.close)
-    return services
 
 
 @attrs.frozen
@@ -145,50 +147,30 @@ class _Driven:
     launch: NodeRuns
 
 
-def _drive(log: EventLog, services: ArtifactServices, *, private: bool) -> _Driven:
+def _drive(settings: Settings, log: EventLog, services: ArtifactServices, opened: ExitStack) -> _Driven:
     """Drive runs in this process, as long as it lasts: those that requests start, and those that were left."""
-    runtime = NodeRuntime(
-        _word("FLOWCORE_NODE_RUNTIME", CONTAINER, PROCESS), _word("FLOWCORE_TIER_POLICY", CLAMP, STRICT)
-    )
-    root = Path(os.environ.get("FLOWCORE_WORKFLOWS_ROOT") or ".")
-    workers = os.environ.get("FLOWCORE_BATCH_WORKERS", "")
-    registry, clock = runtime.registry(private_targets=private, files_root=root), SystemClock()
+    runtime, root, clock = settings.runtime, settings.workflows_root, SystemClock()
+    registry = runtime.registry(private_targets=settings.private_targets, files_root=root)
     engine = Engine(
         log,
         registry,
         clock,
-        batch_workers=int(workers) if workers.isdigit() and int(workers) else 4,
+        batch_workers=settings.batch_workers,
         handing=services.handing,
         budget=runtime.budget(),
     )
+    # Whoever goes on with what is left need not wait until the lease is over.
+    opened.callback(engine.close, timeout_s=1.0)
     runtime.clear_up()
     launcher = Launcher(log, clock, WatchingDriver(engine, services.polling.watch))
     for warning in launcher.go_on().warnings:
         _LOG.warning("%s", warning)
     engine.start()
-    # Whoever goes on with what is left need not wait until the lease is over.
-    atexit.register(engine.close, timeout_s=1.0)
     return _Driven(
         Starting(Launcher(log, clock, engine), registry.catalog, WorkflowFolders(root)),
         launcher,
         NodeRuns(log, clock, launcher.drive, services.book),
     )
-
-
-def _word(name: str, usual: str, other: str) -> str:
-    """Return what a variable says that is one of two words.
-
-    Raises:
-        StoreConfigurationError: It is another one.
-    """
-    found = os.environ.get(name) or usual
-    if found not in {usual, other}:
-        raise StoreConfigurationError(f"{name} is '{found[:40]}'; it must be {usual} or {other}")
-    return found
-
-
-def _listed(name: str, separator: str = ",") -> tuple[str, ...]:
-    return tuple(part.strip() for part in os.environ.get(name, "").split(separator) if part.strip())
 
 
 class _LazyApp:
@@ -204,11 +186,10 @@ class _LazyApp:
         if application is None:
             try:
                 application = self._open(environ)
-            except (LogError, StoreConfigurationError) as error:
+            except (LogError, SettingsError, StoreConfigurationError) as error:
                 _LOG.error("no request can be answered: %s", error)
-                body = error_body(
-                    "the event log cannot be opened" if isinstance(error, LogError) else "the artifacts cannot be used"
-                )
+                # What exactly is wrong is for the operator alone.
+                body = error_body(_TROUBLE[type(error)] if type(error) in _TROUBLE else _TROUBLE[LogError])
                 headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
                 start_response("500 Internal Server Error", headers)
                 return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

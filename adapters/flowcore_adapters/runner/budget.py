@@ -6,8 +6,6 @@ step, so one that needs it needs more than there is; room on disk is not counted
 """
 
 import logging
-import os
-from pathlib import Path
 from typing import Final
 
 import attrs
@@ -15,32 +13,9 @@ import attrs
 from flowcore.artifacts import Resources
 from flowcore.documents.nodes.tiers import Fit, Vendor
 
+from .capacity import Capacity
+
 _LOG: Final = logging.getLogger("flowcore.run")
-_MEMORY: Final = Path("/proc/meminfo")
-_FALLBACK: Final = 4 * 1024**3
-"""The memory of a machine that does not tell, in bytes."""
-
-
-@attrs.frozen
-class Capacity:
-    """What there is."""
-
-    cores: float
-    memory_bytes: int
-
-
-def this_machine() -> Capacity:
-    """Return what this process has."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except (AttributeError, OSError):
-        cores = os.cpu_count() or 1
-    try:
-        lines = _MEMORY.read_text(encoding="ascii").splitlines()
-        memory = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
-    except (OSError, StopIteration, ValueError):
-        memory = _FALLBACK
-    return Capacity(cores, memory)
 
 
 class Budget:

@@ -29,7 +29,8 @@ from flowcore_adapters.registry import Registry
 from .active import ActiveRun
 from .alarms import Alarms
 from .batches import DEFAULT_WORKERS, Batches
-from .budget import Budget, this_machine
+from .budget import Budget
+from .capacity import this_machine
 from .conditions import look
 from .perform import Attempt, given_up, perform
 from .plan import StepPlan
