@@ -148,6 +148,7 @@ def upload(
     """
     from flowcore.errors import FlowcoreError
     from flowcore.ids import flow_run_id
+    from flowcore_adapters.artifacts.intake import Intake
     from flowcore_adapters.artifacts.services import MAX_UPLOAD
     from flowcore_adapters.artifacts.signed_urls import Ticket
     from flowcore_adapters.clock import SystemClock
@@ -170,11 +171,9 @@ def upload(
                     run=flow_run_id(run_id),
                     edge=edge,
                 )
-                beginning = source.read(_CHUNK)
-                name = services.arrivals.place(ticket, beginning)
                 store = services.book.of(run_id, declared.flow, well.store)
-                stored = store.put(name, _pieces(beginning, source), max_bytes=MAX_UPLOAD)
-                services.arrivals.arrived(ticket, stored, beginning)
+                # As the server does it: whichever of the two is first keeps the other one out.
+                stored = Intake(services.arrivals).take(ticket, store, _pieces(source))
             except FlowcoreError as error:
                 raise _failed(error) from error
     tell(f"{stored.name}: {stored.size_bytes:,} bytes")
@@ -197,7 +196,6 @@ def _opened(file: str) -> "Generator[IO[bytes]]":
         yield source
 
 
-def _pieces(beginning: bytes, source: IO[bytes]) -> Iterator[bytes]:
-    yield beginning
+def _pieces(source: IO[bytes]) -> Iterator[bytes]:
     while piece := source.read(_CHUNK):
         yield piece

@@ -94,13 +94,15 @@ def put(
     run_id: Any,  # noqa: ANN401
     data: bytes,
     edge: str = "in",
+    *,
     environ: Mapping[str, object] | None = None,
+    max_bytes: int = 1000,
 ) -> Answer:
     """Put an object with a URL for the run."""
     services = place.services
     uploads = Uploads(signer=services.signer, stores=services.book, arrivals=services.arrivals)
     run = flow_run_id(run_id)
-    ticket = services.signer.ticket("PUT", "default", f"{run}/{edge}", max_bytes=1000, run=run, edge=edge)
+    ticket = services.signer.ticket("PUT", "default", f"{run}/{edge}", max_bytes=max_bytes, run=run, edge=edge)
     app = create_app(place.log, uploads=uploads)
     return call(app, services.signer.sign(ticket), method="PUT", body=data, environ=environ)
 

@@ -177,6 +177,33 @@ def test_the_example_from_the_command_line(tmp_path: Path) -> None:
     assert (missing.code, "it has: letter" in missing.err) == (2, True)
 
 
+def test_an_upload_by_the_command_keeps_out_what_comes_over_http(tmp_path: Path) -> None:
+    """docs/artifacts.md: "Only the first object for an edge counts"."""
+    command = Command(tmp_path)
+    (tmp_path / "hello.txt").write_text("hello\n", encoding="utf-8")
+    quick = {**SLOW["NodeDefs"][0], "Command": {"Exec": "cp ${text} ${out}"}}
+    with serving(command, "--node-runtime", "process") as server:
+        run = server.ask("/api/v1/flow/test", {**SLOW, "NodeDefs": [quick]})
+        url = run["WaitingURLs"][0]["PutURL"]
+        uploading = subprocess.Popen(
+            [command.program, "upload", "latest", "in", "-", "--db", "flows.db"],
+            cwd=tmp_path,
+            env=command.environment(),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert uploading.stdin is not None
+        uploading.stdin.write(b"X" * 300_000)
+        uploading.stdin.flush()
+        server.until(run["ID"], lambda _: any(name.startswith("held-") for name in files_of(command)))
+        assert curl("-T", str(tmp_path / "hello.txt"), url) == "409"
+        _, told = uploading.communicate(timeout=PLENTY_S)
+        assert uploading.returncode == 0, told
+        assert server.until(run["ID"], ended)["Status"] == "COMPLETE"
+    got = command("download", "latest", "end", "-o", "-", "--db", "flows.db").out
+    assert got == "X" * 300_000
+
+
 def test_a_server_that_is_killed_while_a_container_runs(tmp_path: Path, engine: TestEngine) -> None:
     """The container is removed by its label, the attempt is made again, and the run completes."""
     command = Command(tmp_path)

@@ -1,5 +1,6 @@
 """Objects that runs wait for: what they are called, and how the run hears that they are there."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Final
 
@@ -16,6 +17,7 @@ from flowcore_adapters.content_type import content_type_of, extension_of
 
 from .book import Declared, StoreBook
 from .fitness import misfits
+from .ownership import is_of_one_run
 from .signed_urls import Ticket
 
 NOT_AWAITED: Final = "artifact-not-awaited"
@@ -51,15 +53,40 @@ class RunArrivals:
         return name_on_edge(declared.flow, ticket.edge, run_id, declared.created_at, extension=extension)
 
     def arrived(self, ticket: Ticket, stored: StoredObject, beginning: bytes) -> None:
-        """Tell the run; only the first object for an edge counts."""
-        run_id, _, _ = self._awaited(ticket)
+        """Tell the run; only the first object for an edge counts.
+
+        Raises:
+            CommandRejectedError: It does not wait for it any more (code `artifact-not-awaited`).
+        """
         artifact = Artifact(
             store=ticket.store,
             name=stored.name,
             size_bytes=stored.size_bytes,
             content_type=content_type_of(beginning, stored.name),
         )
-        self.deliver(run_id, ticket.edge, artifact)
+        try:
+            run_id, _, _ = self._awaited(ticket)
+            self.deliver(run_id, ticket.edge, artifact)
+        except CommandRejectedError:
+            # Somebody who looks for what comes may have seen it first, and told of it.
+            if artifact not in self._taken(ticket):
+                raise
+
+    def unclaimed(self, ticket: Ticket, name: str) -> bool:
+        """Return whether the object *name* can only be the run's own, and the run has not taken it."""
+        run_id = parse_run_id(ticket.run)
+        declared = None if run_id is None else self._book.declared(run_id)
+        well = None if declared is None else declared.flow.wells.get(ticket.edge)
+        if run_id is None or well is None or not is_of_one_run(well.key):
+            return False
+        return all((each.store, each.name) != (ticket.store, name) for each in self._taken(ticket))
+
+    def _taken(self, ticket: Ticket) -> Collection[Artifact]:
+        run_id = parse_run_id(ticket.run)
+        try:
+            return () if run_id is None else load(self._log, run_id).artifacts.values()
+        except RunNotFoundError:
+            return ()
 
     def deliver(self, run_id: RunId, edge: str, artifact: Artifact) -> None:
         """Have it recorded that *artifact* is there.

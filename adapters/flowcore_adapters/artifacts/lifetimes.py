@@ -7,7 +7,6 @@ from threading import Thread
 from typing import Final
 
 from flowcore.artifacts import Artifact, WellSource
-from flowcore.documents.nodes.object_names import variables_of
 from flowcore.errors import FlowcoreError, ObjectNotFoundError, RunNotFoundError
 from flowcore.ids import RunId
 from flowcore.model import Flow
@@ -16,14 +15,13 @@ from flowcore.run.events import RunCreated
 from flowcore.service import load
 
 from .book import StoreBook
+from .ownership import is_of_one_run
 
 _LOG: Final = logging.getLogger("flowcore.artifacts")
 PAUSE_S: Final = 30.0
 """How long to wait between two looks, in seconds."""
 _BREATH_S: Final = 0.005
 """How long to wait after a run that nobody has looked at yet: a log may hold very many, and others need the machine."""
-_OF_ONE_RUN: Final = frozenset({"RUN_ID", "UUID"})
-"""Variables that make a name which no other run has."""
 
 
 class Lifetimes:
@@ -160,7 +158,5 @@ def _lifetimes(flow: Flow) -> Mapping[str, float]:
     return {
         edge: well.lifetime_s
         for edge, well in flow.wells.items()
-        if well.lifetime_s is not None
-        and well.source is not WellSource.STATIC
-        and (well.key is None or not _OF_ONE_RUN.isdisjoint(variables_of(well.key)))
+        if well.lifetime_s is not None and well.source is not WellSource.STATIC and is_of_one_run(well.key)
     }

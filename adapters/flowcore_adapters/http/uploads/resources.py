@@ -5,23 +5,20 @@ The signature is all that is asked for: neither a token nor a content type. What
 """
 
 import re
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from io import RawIOBase
-from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 import falcon
 from typing_extensions import override
 
-from flowcore.errors import FlowcoreError, ObjectExistsError
+from flowcore.errors import FlowcoreError
 from flowcore.stores import ArtifactStore, StoredObject
-from flowcore_adapters.artifacts.chunks import split_head
 from flowcore_adapters.artifacts.incoming import IncomingFile
+from flowcore_adapters.artifacts.intake import Arrivals, Intake
 from flowcore_adapters.artifacts.local import LocalArtifactStore
 from flowcore_adapters.artifacts.signed_urls import METHODS, PREFIX, Ticket, UrlSigner
-from flowcore_adapters.content_type import HEAD
 from flowcore_adapters.http.description.operations import OBJECT, Answer, Parameter, operation
 
 if TYPE_CHECKING:
@@ -63,27 +60,6 @@ class Stores(Protocol):
 
         Raises:
             StoreError: There is none, or it cannot be used.
-        """
-        ...
-
-
-class Arrivals(Protocol):
-    """Who waits for objects."""
-
-    def place(self, ticket: Ticket, beginning: bytes) -> str:
-        """Return the name to keep an object under that begins with *beginning*.
-
-        Raises:
-            FlowcoreError: Nobody waits for it any more (code `artifact-not-awaited`), or nobody can take it (code
-                `artifact-type`).
-        """
-        ...
-
-    def arrived(self, ticket: Ticket, stored: StoredObject, beginning: bytes) -> None:
-        """Tell the run of *ticket* that its object is there.
-
-        Raises:
-            FlowcoreError: It does not wait for it any more (code `artifact-not-awaited`).
         """
         ...
 
@@ -162,9 +138,7 @@ class UploadResource:
         """Serve *uploads*."""
         self._signer = uploads.signer
         self._stores = uploads.stores
-        self._arrivals = uploads.arrivals
-        self._lock = Lock()
-        self._coming: set[str] = set()
+        self._intake = Intake(uploads.arrivals)
 
     @_PUT
     def on_put(self, request: falcon.Request, response: falcon.Response, **_names: str) -> None:
@@ -172,8 +146,7 @@ class UploadResource:
         ticket = self._ticket(request)
         body = _body(request, ticket.max_bytes or 0)
         store = self._stores.find(ticket.store, ticket.run)
-        with self._alone(ticket, store):
-            stored = self._keep(ticket, store, body)
+        stored = self._intake.take(ticket, store, body)
         response.media = {"store": ticket.store, "name": stored.name, "size_bytes": stored.size_bytes}
 
     on_post = on_put
@@ -214,38 +187,6 @@ class UploadResource:
         if ticket is None:
             raise falcon.HTTPForbidden(title="this URL is not good for that, or not any more")
         return ticket
-
-    def _keep(self, ticket: Ticket, store: ArtifactStore, body: IncomingFile | Iterator[bytes]) -> StoredObject:
-        if self._arrivals is None or not ticket.run:
-            return store.put(ticket.name, body, max_bytes=ticket.max_bytes)
-        # What is judged must have come: a body that breaks off before has no type yet, and fails nobody.
-        if isinstance(body, IncomingFile):
-            beginning = body.read(0, HEAD)
-        else:
-            beginning, body = split_head(body, HEAD)
-        name = self._arrivals.place(ticket, beginning)
-        stored = store.put(name, body, max_bytes=ticket.max_bytes)
-        self._arrivals.arrived(ticket, stored, beginning)
-        return stored
-
-    @contextmanager
-    def _alone(self, ticket: Ticket, store: ArtifactStore) -> Generator[None]:
-        """See that nobody else puts the same object: what a run is told of must be what it will find."""
-        key = f"{ticket.run}\n{ticket.edge}\n{ticket.name}"
-        if isinstance(store, LocalArtifactStore):
-            # Another process may share its directory.
-            with store.hold(key):
-                yield
-            return
-        with self._lock:
-            if key in self._coming:
-                raise ObjectExistsError("this object is just being put by somebody else")
-            self._coming.add(key)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._coming.discard(key)
 
 
 def ticket_of(signer: UrlSigner, environ: "WSGIEnvironment") -> Ticket | None:
