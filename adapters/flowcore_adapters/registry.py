@@ -48,7 +48,11 @@ class _Found:
 
 
 class Registry:
-    """Source adapters by the name of their type."""
+    """Source adapters by the name of their type.
+
+    Attributes:
+        node_timeout_s: How long an attempt in a flow of nodes may take, in seconds; None for what its step says.
+    """
 
     def __init__(
         self,
@@ -57,13 +61,16 @@ class Registry:
         *,
         installed: bool = False,
         workflows: WorkflowSettings | None = None,
+        node_timeout_s: float | None = None,
     ) -> None:
         """Hold *adapters*, and behind them, when *installed*, what others have installed.
 
         Args:
             workflows: What the nodes of workflows may reach; None for a place without any. Their sources are found by
                 name, but not listed: nobody writes them into a flow file.
+            node_timeout_s: The attribute.
         """
+        self.node_timeout_s = node_timeout_s
         self._adapters = dict(adapters)
         self._workflows = workflows
         self._nodes: dict[str, SourceAdapter] = {}
@@ -139,7 +146,11 @@ class _Catalog(Mapping[str, SourceType]):
 
 
 def load_registry(
-    extra: Mapping[str, SourceAdapter] | None = None, *, private_targets: bool = True, files_root: Path | None = None
+    extra: Mapping[str, SourceAdapter] | None = None,
+    *,
+    private_targets: bool = True,
+    files_root: Path | None = None,
+    node_timeout_s: float | None = None,
 ) -> Registry:
     """Return the sources of flowcore and what others have installed, and *extra* in front of both.
 
@@ -147,6 +158,7 @@ def load_registry(
         private_targets: Whether calls may go to addresses that are not public (contract safety: not for flows that come
             over HTTP, unless that is allowed).
         files_root: The directory below which the nodes of workflows read and write files; None for the working one.
+        node_timeout_s: See `Registry`.
     """
     # Ours are here even when the metadata of this distribution is stale, as after a `git pull`.
     own: tuple[SourceAdapter, ...] = (
@@ -162,6 +174,7 @@ def load_registry(
         {**{adapter.type.name: adapter for adapter in own}, **(extra or {})},
         installed=True,
         workflows=WorkflowSettings(root=files_root, private_targets=private_targets),
+        node_timeout_s=node_timeout_s,
     )
 
 

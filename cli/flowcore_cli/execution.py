@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowcore.model import Flow
     from flowcore.ports import EventLog
     from flowcore.run.events import PauseCause
+    from flowcore_adapters.node_runtime import NodeRuntime
     from flowcore_adapters.registry import Registry
     from flowcore_cli.drive import Record
     from flowcore_cli.records import RunRecord
@@ -54,6 +55,14 @@ class RunOptions:
     stores: str | None = None
     node_runtime: str = CONTAINER
     tier_policy: str = CLAMP
+    node_timeout: float | None = None
+
+    @property
+    def runtime(self) -> "NodeRuntime":
+        """How nodes are run."""
+        from flowcore_adapters.node_runtime import NodeRuntime
+
+        return NodeRuntime(self.node_runtime, self.tier_policy, self.node_timeout)
 
     def told(self, run_id: "RunId", paused_at: "tuple[InstanceId, PauseCause] | None") -> str:
         """Return what to say when a run has paused."""
@@ -144,7 +153,6 @@ def execute(options: RunOptions, planner: Planner) -> None:
         RunFailedError: It did not succeed.
         SignalError: A signal ended it.
     """
-    from flowcore_adapters.node_runtime import NodeRuntime
     from flowcore_cli.drive import Drive
     from flowcore_cli.records import RunRecord
     from flowcore_cli.signals import Signals
@@ -152,7 +160,7 @@ def execute(options: RunOptions, planner: Planner) -> None:
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         target = None if options.output_file is None else OutputFile(options.output_file)
-        registry = NodeRuntime(options.node_runtime, options.tier_policy).registry()
+        registry = options.runtime.registry()
         opened: list[EventLog] = []
 
         def log() -> "EventLog":
@@ -217,13 +225,12 @@ def _workshop(
     from flowcore.model import Dialect
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.node_runs import deliver
-    from flowcore_adapters.node_runtime import NodeRuntime
     from flowcore_cli.runtime import StorePlaces, open_services
     from flowcore_cli.workshop import Workshop
 
     if plan.flow.dialect is not Dialect.NODES:
         return None, plan.record
-    runtime = NodeRuntime(options.node_runtime, options.tier_policy)
+    runtime = options.runtime
     directory = options.store_dir
     if options.no_db and directory is None:
         from tempfile import TemporaryDirectory

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import click
 
+from flowcore.documents.fields import LONGEST_S
 from flowcore_cli.exits import CommandError
 from flowcore_cli.storage import log_path
 
@@ -47,6 +48,13 @@ def store_options(command: F) -> F:
     return directory(roots(stores(command)))
 
 
+def _limit(_context: click.Context, _parameter: click.Parameter, given: float | None) -> float | None:
+    """See that a limit is one; `nan` and `inf` are numbers too."""
+    if given is not None and not 0 < given <= LONGEST_S:
+        raise click.BadParameter(f"it must be more than 0 and at most {LONGEST_S:.0f} seconds")
+    return given
+
+
 def runtime_options(command: F) -> F:
     """Give *command* the options that say how nodes are run, and where their artifacts are."""
     runtime = click.option(
@@ -64,7 +72,14 @@ def runtime_options(command: F) -> F:
         help="What becomes of a node whose tier is larger than this machine. clamp: it gets what there is. strict: it"
         " waits.",
     )
-    return store_options(runtime(policy(command)))
+    timeout = click.option(
+        "--node-timeout",
+        type=float,
+        metavar="SECONDS",
+        callback=_limit,
+        help="How long one attempt of a node may take. Default: 300.",
+    )
+    return store_options(runtime(policy(timeout(command))))
 
 
 @attrs.frozen

@@ -99,6 +99,7 @@ def serve(
     stores: str | None,
     node_runtime: str,
     tier_policy: str,
+    node_timeout: float | None,
     allow_private_targets: bool,
     db: str | None,
     no_db: bool,
@@ -144,7 +145,7 @@ def serve(
         raise CommandError(f"--workflows-root: {workflows_root}: no such folder")
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        runtime = NodeRuntime(node_runtime, tier_policy)
+        runtime = NodeRuntime(node_runtime, tier_policy, node_timeout)
         # Whoever can reach this server must not reach through it what only this machine can (contract safety).
         private = allow_private_targets or is_loopback(host)
         registry = runtime.registry(private_targets=private, files_root=root)

@@ -187,6 +187,17 @@ def test_what_nodes_write_is_recorded_in_a_fork_and_a_retry_too(command: Command
         assert "missing" in command("logs", "latest").out
 
 
+def test_a_node_has_as_long_as_the_operator_says(command: Command) -> None:
+    made = json.loads(making())
+    made["NodeDefs"][0] |= {"Command": {"Exec": "sleep 300"}, "MaxAttempts": 1}
+    command.write("make.json", json.dumps(made))
+    ended = command("run", "make.json", "--node-runtime", "process", "--node-timeout", "0.4")
+    assert (ended.code, "timeout after 0.4 s; the process was ended" in ended.err) == (1, True), ended.err
+    # It is the word of the command that goes on with the run.
+    again = command("retry", "latest", "--node-runtime", "process", "--node-timeout", "0.6")
+    assert (again.code, "timeout after 0.6 s; the process was ended" in again.err) == (1, True), again.err
+
+
 def test_without_its_static_object_nothing_is_run(command: Command) -> None:
     command.write("copy.json", copying())
     ended = command("run", "copy.json", "--node-runtime", "process", "--store-dir", "stores")

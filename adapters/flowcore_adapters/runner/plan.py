@@ -83,6 +83,8 @@ class Planner:
         self._sources: dict[str, SourcePlan] = {}
         self._plans: dict[str, StepPlan] = {}
         self._workflow = flow.dialect is Dialect.WORKFLOW
+        # Documents of nodes know no limit: it is the operator's word, that of whoever drives the run now.
+        self._timeout_s = registry.node_timeout_s if flow.dialect is Dialect.NODES else None
         # What the nodes of a workflow share is what their sources are given.
         self._shared = compile_template({"data": "{{ data }}", "variables": "{{ variables }}"})
 
@@ -90,6 +92,8 @@ class Planner:
         """Return the plan of *step*, all of whose instances have the same *path*."""
         plan = self._plans.get(path)
         if plan is None:
+            if self._timeout_s is not None:
+                step = attrs.evolve(step, timeout_s=self._timeout_s)
             plan = self._plans[path] = self._make(step)
         return plan
 
