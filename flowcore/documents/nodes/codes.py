@@ -48,6 +48,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "WELL_006": Rule("DatawellStaticMissingKey", "a static well has no key"),
         "WELL_007": Rule("DatawellStaticHasDynamicKey", "a static well's key has a variable"),
         "WELL_008": Rule("DatawellDynamicHasStaticKey", "a key is the same for runs that must not share an object"),
+        "WELL_009": Rule("DatawellInvalidKey", "a key makes names of objects that no store takes"),
         "STORE_001": Rule("StoreNotFound", "the default data well's store is not declared"),
         "STORE_002": Rule("StoreInvalidType", "a store's type is not s3, s3local, s3fs or local"),
         "STORE_003": Rule("StoreInvalidParams", "a store's parameters are wrong, or absent"),
@@ -58,6 +59,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "DEF_001": Rule("DefAmbiguousName", "a name stands for more than one input, output or flag"),
         "DEF_002": Rule("DefUnknownVariable", "a command uses a variable that is no input, output or flag"),
         "DEF_003": Rule("DefInvalidCommand", "a command cannot be split into words"),
+        "DEF_004": Rule("DefInvalidImage", "a definition's image is no name of an image"),
         "DOC_001": Rule("DocumentInvalid", "a part of the document has the wrong type"),
         "WARN_001": Rule("DeprecatedField", "a field of older documents, which means nothing any more"),
     }

@@ -1,6 +1,8 @@
-"""What may be wrong with a definition that is used: TYPE_001, DEF_001 to DEF_003."""
+"""What may be wrong with a definition that is used: TYPE_001, DEF_001 to DEF_004."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from flowcore.errors import Path
 
@@ -9,6 +11,16 @@ from .media_types import canonical
 from .model import Definition, Node, NodeFlow, Port
 from .report import Report
 from .shapes import Shape
+
+_WORD: Final = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_HOST: Final = (
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])"
+)
+IMAGE_NAME: Final = re.compile(
+    rf"(?:{_HOST}(?::[0-9]+)?/)?{_WORD}(?:/{_WORD})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
+)
+"""What container engines take for the name of an image: a registry, words, a tag and a digest."""
 
 
 def check_definitions(flow: NodeFlow, shapes: Mapping[str, Shape], report: Report) -> None:
@@ -23,6 +35,7 @@ def check_definitions(flow: NodeFlow, shapes: Mapping[str, Shape], report: Repor
         _check_types(definition, "output", definition.outputs, report)
         _check_names(shapes[name], nodes, report)
         _check_command(shapes[name], nodes, report)
+        _check_image(definition, report)
 
 
 def _check_types(definition: Definition, family: str, ports: Sequence[Port] | None, report: Report) -> None:
@@ -95,3 +108,11 @@ def _check_command(shape: Shape, nodes: Sequence[Node], report: Report) -> None:
         if name not in known:
             message = f"the command of '{definition.full_name}' uses `${{{name}}}`, which is no input, output or flag"
             report.warn("DEF_002", path, message, hint=report.guess(name, known, "it will be empty"))
+
+
+def _check_image(definition: Definition, report: Report) -> None:
+    # Without containers no image is needed.
+    if definition.image and IMAGE_NAME.fullmatch(definition.image) is None:
+        message = f"'{definition.image:.140}', the image of '{definition.full_name}', is no name of an image"
+        hint = "words in small letters with slashes between them, and a tag: `lab/shrink:2`"
+        report.warn("DEF_004", (*definition.path, "Image"), message, hint=hint)

@@ -1,14 +1,23 @@
-"""What may be wrong with the data wells: WELL_001 to WELL_008.
+"""What may be wrong with the data wells: WELL_001 to WELL_009.
 
 The default data well obeys the same rules as the others (contract flow-runs, section 11, number 13), but for its store,
 which is STORE_001, and its edge, which does not matter.
 """
 
+from typing import Final
+
+from flowcore.errors import ObjectNameError, Path
+from flowcore.stores import check_object_name
+from flowcore.values import Instant
+
 from .edges import EdgeTable
 from .model import BUILT_IN_STORE, SOURCES, DataWell, NodeFlow
-from .object_names import KEY_VARIABLES, UNIQUE_VARIABLES, variables_of
+from .object_names import KEY_VARIABLES, UNIQUE_VARIABLES, Naming, object_name, variables_of
 from .report import Report
 from .templates import Broken, parse_template
+
+_SAMPLE: Final = Naming(run="run_1", flow="flow", uuid="00000000-0000-8000-8000-000000000000", at=Instant(0.0))
+"""What a key is tried out with: of any other run's names only letters and digits differ."""
 
 
 def check_wells(table: EdgeTable, flow: NodeFlow, report: Report) -> None:
@@ -60,7 +69,8 @@ def _check_source(well: DataWell, called: str, report: Report) -> None:
 def _check_key(well: DataWell, key: str, called: str, report: Report) -> None:
     path = (*well.path, "Key")
     allowed = ", ".join(KEY_VARIABLES)
-    for part in parse_template(key):
+    parts = parse_template(key)
+    for part in parts:
         if isinstance(part, Broken):
             message = f"`{part.text}` in the key of {called} names no variable"
             report.error("WELL_005", path, message, hint="write `${RUN_ID}`")
@@ -80,6 +90,17 @@ def _check_key(well: DataWell, key: str, called: str, report: Report) -> None:
     elif UNIQUE_VARIABLES.isdisjoint(used):
         message = f"the key of {called} is '{key}', which other runs will have too: the last one is kept"
         report.warn("WELL_008", path, message, hint="add `${RUN_ID}`, `${UUID}` or `${TIMESTAMP}`")
+    if key and not any(isinstance(part, Broken) for part in parts) and all(name in KEY_VARIABLES for name in used):
+        _check_name(key, called, path, report)
+
+
+def _check_name(key: str, called: str, path: Path, report: Report) -> None:
+    """Warn of what the start of a run would refuse."""
+    try:
+        check_object_name(object_name(key, "edge", _SAMPLE))
+    except ObjectNameError as error:
+        message = f"the key of {called} is '{key:.140}', so no run can start: {error}"
+        report.warn("WELL_009", path, message, hint="such as `pictures/${RUN_ID}/${EDGE}`")
 
 
 def _check_shared(default: DataWell, table: EdgeTable, report: Report) -> None:

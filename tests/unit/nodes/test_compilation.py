@@ -131,6 +131,12 @@ def test_of_a_port_bound_twice_the_last_binding_counts() -> None:
     assert (step.awaits, [port.edge for port in step.artifact_inputs]) == (("other",), ["other"])
 
 
+def test_of_a_flag_given_twice_the_last_value_counts() -> None:
+    """Contract flow-runs has no code for it: docs/nodes.md says what becomes of it."""
+    found = compiled("photo", {"Flow.Nodes[0].Flags[+]": {"Name": "width", "Value": "9"}})
+    assert found.flow.sources["shrink"].configuration["flags"] == {"width": "9"}
+
+
 def test_what_is_left_at_an_output_goes_to_every_edge_that_it_is_bound_to() -> None:
     """Contract flow-runs, section 4: whoever reads one of them starts when it has an artifact."""
     again: Json = {"Name": "out", "Edge": "copy"}
