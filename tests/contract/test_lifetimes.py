@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from flowcore.descent import fork
-from flowcore.errors import ObjectNotFoundError
+from flowcore.errors import LogError, ObjectNotFoundError
 from flowcore.ids import RunId, StepName, flow_run_id
 from flowcore.ports import SourceCall
 from flowcore.run.commands import StopRun
@@ -205,9 +205,10 @@ def test_another_server_does_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             if not left(place, run_id):
                 break
             threading.Event().wait(0.01)
-        assert at_exit == [opened.close, at_exit[-1]]
-        for close in reversed(at_exit):
-            close()
+        (close,) = at_exit
+        close()
+        with pytest.raises(LogError):
+            opened.position()
         assert left(place, run_id) == []
 
 

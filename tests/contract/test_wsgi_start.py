@@ -89,6 +89,7 @@ class TestNodes:
         (tmp_path / "stores.json").write_text(json.dumps(document), "utf-8")
         monkeypatch.setenv("FLOWCORE_START", "1")
         monkeypatch.setenv("FLOWCORE_NODE_RUNTIME", "process")
+        monkeypatch.setenv("FLOWCORE_NODE_TIMEOUT", "60.5")
         monkeypatch.setenv("FLOWCORE_STORES", str(tmp_path / "stores.json"))
         monkeypatch.setenv("FLOWCORE_MOUNT_ROOTS", f"{tmp_path / 'other'}:{tmp_path / 'mnt'}")
         return tmp_path / "mnt" / "shelf"
@@ -124,6 +125,8 @@ class TestNodes:
             ),
             ("FLOWCORE_THREADS=many", "FLOWCORE_THREADS is 'many'; it must be a number from 1 to 1000"),
             ("FLOWCORE_BATCH_WORKERS=0", "FLOWCORE_BATCH_WORKERS is '0'; it must be a number from 1 to 1000"),
+            ("FLOWCORE_NODE_TIMEOUT=nan", "FLOWCORE_NODE_TIMEOUT is 'nan'; it must be a number of seconds, at most"),
+            ("FLOWCORE_NODE_TIMEOUT=long", "FLOWCORE_NODE_TIMEOUT is 'long'; it must be a number of seconds"),
             ("FLOWCORE_START=yes", "FLOWCORE_START is 'yes'; it must be 1, or not set"),
             ("FLOWCORE_PUBLIC_URL=flows.example.com", "FLOWCORE_PUBLIC_URL is 'flows.example.com'; it must be what"),
             ("FLOWCORE_PUBLIC_URL=https://[", "FLOWCORE_PUBLIC_URL is 'https://['; it must be what"),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from flowcore.artifacts import Store
+from flowcore.documents.fields import LONGEST_S
 from flowcore.errors import FlowcoreError, StoreConfigurationError
 from flowcore_adapters.artifacts.store_files import read_stores
 from flowcore_adapters.logs.location import default_path
@@ -75,7 +76,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         batch_workers=reader.count("FLOWCORE_BATCH_WORKERS") or 4,
         private_targets=reader.flag("FLOWCORE_PRIVATE_TARGETS"),
         runtime=NodeRuntime(
-            reader.word("FLOWCORE_NODE_RUNTIME", CONTAINER, PROCESS), reader.word("FLOWCORE_TIER_POLICY", CLAMP, STRICT)
+            reader.word("FLOWCORE_NODE_RUNTIME", CONTAINER, PROCESS),
+            reader.word("FLOWCORE_TIER_POLICY", CLAMP, STRICT),
+            reader.seconds("FLOWCORE_NODE_TIMEOUT"),
         ),
     )
     if reader.problems:
@@ -137,6 +140,20 @@ class _Reader:
             self._refuse(name, f"a number from 1 to {_MOST}")
             return None
         return int(found)
+
+    def seconds(self, name: str) -> float | None:
+        found = self.text(name)
+        if found is None:
+            return None
+        try:
+            seconds = float(found)
+        except ValueError:
+            seconds = 0.0
+        # Neither does it hold for what is no number at all.
+        if not 0 < seconds <= LONGEST_S:
+            self._refuse(name, f"a number of seconds, at most {LONGEST_S:.0f}")
+            return None
+        return seconds
 
     def flag(self, name: str) -> bool:
         found = self._environment.get(name, "")

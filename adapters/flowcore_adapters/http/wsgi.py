@@ -19,6 +19,7 @@ It has its settings from the environment, and nothing else of flowcore's HTTP si
     FLOWCORE_BATCH_WORKERS      how many items of all batches go on at once in each process; 4 when not set
     FLOWCORE_PRIVATE_TARGETS    1 to let flows call addresses of this machine and of private networks
     FLOWCORE_NODE_RUNTIME       container, or process: what nodes run in; process has no isolation at all
+    FLOWCORE_NODE_TIMEOUT       how many seconds one attempt of a node may take; 300 when not set
     FLOWCORE_TIER_POLICY        clamp, or strict: what becomes of nodes that are larger than this machine
 
 Where the server is bound is unknown here. So other machines are answered only when there is a token that is long
