@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import random
 import socket
 import subprocess
 from collections.abc import Callable, Generator
@@ -15,9 +16,11 @@ from flowcore_adapters.http.app import create_app
 from flowcore_adapters.http.server import ServerHandle, serve_in_thread
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.upload_server import uploads_to
+from tests.url_mutations import mutated, respelled
 
 pytestmark = pytest.mark.e2e
 
+MUTATIONS = 1000
 LARGE = 30_000_000
 """Above what any other body may have, in bytes."""
 
@@ -105,6 +108,45 @@ def test_a_forged_url_is_refused_whatever_comes_with_it(served: Served, size: in
     assert curl("-T", str(file), url)[0] == 403
     assert curl("-T", "-", url, given=bytes(size))[0] == 403
     assert served.kept() == []
+
+
+def sent(served: Served, method: str, target: str, body: bytes = b"") -> bytes:
+    """Return the whole answer to a request whose first line holds *target* as it is."""
+    length = f"Content-Length: {len(body)}\r\n" if body else ""
+    head = f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{served.server.port}\r\n{length}Connection: close\r\n\r\n"
+    with served.connect() as connection:
+        connection.sendall(head.encode("latin-1") + body)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", b""), ("HEAD", b""), ("PUT", b"other"), ("PUT", bytes(50_000))])
+def test_a_url_is_spelled_as_it_was_signed(served: Served, method: str, body: bytes) -> None:
+    """waitress makes one path of many spellings; what came over the socket counts."""
+    name = "run_1/a photo"
+    good = served.put_url(name) if method == "PUT" else served.get_url(name)
+    assert sent(served, "PUT", served.put_url(name), b"bytes").startswith(b"HTTP/1.1 200 ")
+    for spelled in respelled(good):
+        assert sent(served, method, spelled, body).startswith(b"HTTP/1.1 403 "), spelled
+    assert (served.directory / name).read_bytes() == b"bytes"
+    assert sent(served, method, good, body).startswith(b"HTTP/1.1 200 ")
+
+
+def test_of_a_thousand_mutations_over_a_socket_none_is_let_through(served: Served) -> None:
+    chance = random.Random(31)
+    name = "run_1/a photo"
+    assert sent(served, "PUT", served.put_url(name), b"bytes").startswith(b"HTTP/1.1 200 ")
+    urls = (("PUT", served.put_url(name), b"other"), ("GET", served.get_url(name), b""))
+    tried = 0
+    while tried < MUTATIONS:
+        method, url, body = chance.choice(urls)
+        mutant = mutated(chance, url)
+        if mutant == url:
+            continue
+        tried += 1
+        answer = sent(served, method, mutant, body)
+        assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), (method, mutant, answer)
+    assert served.kept() == [name]
+    assert (served.directory / name).read_bytes() == b"bytes"
 
 
 def test_a_refused_body_is_not_waited_for(served: Served) -> None:

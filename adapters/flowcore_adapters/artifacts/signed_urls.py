@@ -4,7 +4,8 @@
 
 The signature is the HMAC-SHA256, in base64url, of these lines: `v1`, the key's name, the method, the store, the
 object's name, the moment it expires, the size cap; and of the run and the edge when the URL is for the input of a run.
-Only the one spelling that is signed here is good: not even the order of the parameters may be another.
+Only the one spelling that is signed here is good: not even the order of the parameters may be another, nor the encoding
+of the path, as far as the server tells how it was sent.
 """
 
 import hashlib
@@ -103,13 +104,16 @@ class UrlSigner:
         kid = self._keys.current
         return f"{ticket.path}?{_query(ticket, kid, _signature(self._keys.key, kid, ticket))}"
 
-    def verify(self, method: str, path: str, query: str) -> Ticket | None:
+    def verify(self, method: str, path: str, query: str, *, sent: str | None = None) -> Ticket | None:
         """Return what a request may do; None when its URL is forged, expired, or for another method.
 
         Args:
             method: The request's method.
             path: Its path, percent-encoding undone.
             query: Its query, as it was sent.
+            sent: Path and query as they stood in the request's first line, when the server tells that. It must be what
+                was signed, byte for byte: servers make one path of many spellings before anybody sees it. None leaves
+                the path to be compared without its encoding.
         """
         store, _, name = path.removeprefix(PREFIX).partition("/")
         given = _parsed(query)
@@ -135,13 +139,9 @@ class UrlSigner:
             expected = _query(ticket, kid, _signature(key, kid, ticket))
             # The whole query: there is one spelling, with nothing twice and nothing more.
             if hmac.compare_digest(expected.encode(), query.encode("utf-8", "replace")):
-                return ticket if self._now() < ticket.expires_at and _sound(ticket) else None
+                literal = sent is None or sent == f"{ticket.path}?{expected}"
+                return ticket if literal and self._now() < ticket.expires_at and _sound(ticket) else None
         return None
-
-    def verify_cap(self, method: str, path: str, query: str) -> int | None:
-        """Return how large a body a request may bring, in bytes; None when it may bring none."""
-        ticket = self.verify(method, path, query)
-        return None if ticket is None else ticket.max_bytes
 
 
 def _parsed(query: str) -> dict[str, str]:

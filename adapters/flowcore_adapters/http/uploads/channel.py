@@ -87,7 +87,7 @@ class _UploadParser(HTTPRequestParser):
 
     expected: Expected | None = None
 
-    def __init__(self, adj: Adjustments, *, expect: Callable[[str, str, str], Expected | None]) -> None:
+    def __init__(self, adj: Adjustments, *, expect: Callable[[str, str, str, str], Expected | None]) -> None:
         super().__init__(adj)
         self._expect = expect
 
@@ -96,7 +96,8 @@ class _UploadParser(HTTPRequestParser):
         super().parse_header(header_plus)
         if self.body_rcv is None or not self.path.startswith(PREFIX):
             return
-        expected = self._expect(self.command, self.path.encode("latin-1").decode("utf-8", "replace"), self.query)
+        path = self.path.encode("latin-1").decode("utf-8", "replace")
+        expected = self._expect(self.command, path, self.query, self.request_uri)
         if expected is not None and self.content_length <= expected.max_bytes:
             self.expected = expected
             self.adj = _with(self.adj, max_request_body_size=_WHATEVER)

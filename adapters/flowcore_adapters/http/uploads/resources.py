@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from io import RawIOBase
 from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import quote
 
 import attrs
 import falcon
@@ -49,6 +50,8 @@ _PUT: Final = operation(
     },
 )
 _CHUNK: Final = 256 * 1024
+_SENT: Final = ("REQUEST_URI", "RAW_URI")
+"""What servers call the target of a request, undecoded: waitress, uWSGI and mod_wsgi the first, gunicorn the second."""
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -82,9 +85,9 @@ class Uploads:
         """Return whether the URL of a request carries a good signature."""
         return ticket_of(self.signer, environ) is not None
 
-    def expect(self, method: str, path: str, query: str) -> "Expected | None":
-        """Return what a request may bring that has only said where it goes; None for nothing."""
-        ticket = self.signer.verify(method, path, query)
+    def expect(self, method: str, path: str, query: str, sent: str) -> "Expected | None":
+        """Return what a request may bring that has only said where it goes (*sent*, literally); None for nothing."""
+        ticket = self.signer.verify(method, path, query, sent=sent)
         if ticket is None or ticket.max_bytes is None:
             return None
         try:
@@ -190,7 +193,11 @@ class UploadResource:
 
 
 def ticket_of(signer: UrlSigner, environ: "WSGIEnvironment") -> Ticket | None:
-    """Return what the request *environ* may do by the URL it was sent to; None for nothing."""
+    """Return what the request *environ* may do by the URL it was sent to; None for nothing.
+
+    It must be spelled as it was signed. A server that does not tell how it was sent (`_SENT`) leaves the path to be
+    compared as PEP 3333 has it: without its encoding.
+    """
     method: str = environ["REQUEST_METHOD"]
     if method not in METHODS:
         return None
@@ -199,7 +206,15 @@ def ticket_of(signer: UrlSigner, environ: "WSGIEnvironment") -> Ticket | None:
         path = str(environ.get("PATH_INFO", "")).encode("latin-1").decode()
     except UnicodeError:
         return None
-    return signer.verify(method, path, str(environ.get("QUERY_STRING", "")))
+    return signer.verify(method, path, str(environ.get("QUERY_STRING", "")), sent=_sent(environ))
+
+
+def _sent(environ: "WSGIEnvironment") -> str | None:
+    """Return path and query as they were sent, from where the application is mounted on; None when nobody knows."""
+    sent = next((str(environ[name]) for name in _SENT if name in environ), None)
+    mount = quote(str(environ.get("SCRIPT_NAME", "")).encode("latin-1", "replace"))
+    # A server before us may have taken the prefix away already.
+    return None if sent is None else sent.removeprefix(mount)
 
 
 def _body(request: falcon.Request, most: int) -> IncomingFile | Iterator[bytes]:
