@@ -13,6 +13,14 @@ from flowcore_adapters.artifacts.factory import StoreSettings, check_params, ope
 from flowcore_adapters.artifacts.objects import S3ArtifactStore
 
 S3: dict[str, Json] = {"BucketName": "b", "AccessKey": "access-key", "SecretKey": "secret-key"}
+BUCKET = (
+    "'BucketName' must be at most 63 of a-z, 0-9, dots and hyphens, with a letter or a digit at both ends and no two"
+    " dots together"
+)
+ENDPOINT = (
+    "'Endpoint' must be a host such as s3.example.com, with http:// or https:// before it, or a port or a path behind"
+    " it, if need be"
+)
 S3_PARAMS = "AccessKey, BucketName, Endpoint, Location, SecretKey, Secure"
 
 
@@ -43,6 +51,21 @@ def settings(tmp_path: Path) -> StoreSettings:
         ("s3fs", {"MountPath": "/data"}, ["'BucketName' is missing"]),
         ("local", {}, []),
         ("local", {"Path": "/etc"}, ["a store of type local has no parameter 'Path'; it has none"]),
+        ("s3", {**S3, "BucketName": "my.photos-2", "Location": "", "Endpoint": ""}, []),
+        ("s3", {**S3, "Endpoint": "https://s3.example.com:9000/minio/"}, []),
+        ("s3", {**S3, "Endpoint": "http://[::1]:9000"}, []),
+        ("s3", {**S3, "BucketName": "127.0.0.1:57517/x"}, [BUCKET]),
+        ("s3", {**S3, "BucketName": "127.0.0.1:9000#"}, [BUCKET]),
+        ("s3", {**S3, "BucketName": "b" * 64}, [BUCKET]),
+        ("s3", {**S3, "BucketName": "../b"}, [BUCKET]),
+        ("s3", {**S3, "BucketName": "a..b"}, [BUCKET]),
+        ("s3", {**S3, "BucketName": "b\n"}, [BUCKET]),
+        ("s3", {**S3, "Location": "evil.example:9000#"}, ["'Location' must be at most 63 of a-z, 0-9 and hyphens"]),
+        ("s3", {**S3, "Endpoint": "http://127.0.0.1\\@s3.example.com"}, [ENDPOINT]),
+        ("s3", {**S3, "Endpoint": "http://me:secret@s3.example.com"}, [ENDPOINT]),
+        ("s3", {**S3, "Endpoint": "file:///etc"}, [ENDPOINT]),
+        ("s3", {**S3, "Endpoint": "s3.example.com?x"}, [ENDPOINT]),
+        ("s3local", {"BucketName": "Any bucket/at all"}, []),
         ("gcs", {}, ["there is no store type 'gcs'; there are s3, s3local, s3fs, local"]),
     ],
 )
@@ -71,6 +94,44 @@ def test_a_mount_is_only_where_the_operator_allows(settings: StoreSettings, tmp_
     params: dict[str, Json] = {"MountPath": mount.format(root=tmp_path), "BucketName": "b"}
     with pytest.raises(StoreConfigurationError, match="--mount-root"):
         open_store("mine", "s3fs", params, settings)
+
+
+@pytest.mark.parametrize("where", ["outside", "mounts-beside"])
+def test_a_bucket_is_no_way_out_of_the_mount(settings: StoreSettings, tmp_path: Path, where: str) -> None:
+    """docs/artifacts.md: "files below a directory that the operator allows"."""
+    (tmp_path / "mounts" / "disk").mkdir(parents=True)
+    (tmp_path / where).mkdir()
+    (tmp_path / where / "secret.txt").write_bytes(b"secret")
+    (tmp_path / "mounts" / "disk" / "b").symlink_to(tmp_path / where)
+    params: dict[str, Json] = {"MountPath": str(tmp_path / "mounts" / "disk"), "BucketName": "b"}
+    with pytest.raises(StoreConfigurationError, match="--mount-root"):
+        open_store("mine", "s3fs", params, settings)
+
+
+@pytest.mark.parametrize("swapped", ["mounts/disk/b", "mounts/disk"])
+def test_a_link_that_is_put_in_the_place_of_a_bucket_later_is_not_followed(
+    settings: StoreSettings, tmp_path: Path, swapped: str
+) -> None:
+    params: dict[str, Json] = {"MountPath": str(tmp_path / "mounts" / "disk"), "BucketName": "b"}
+    store = open_store("mine", "s3fs", params, settings)
+    store.put("a", [b"x"])
+    (tmp_path / "outside" / "b").mkdir(parents=True)
+    for directory in (tmp_path / "outside", tmp_path / "outside" / "b"):
+        (directory / "secret.txt").write_bytes(b"secret")
+    (tmp_path / swapped).rename(tmp_path / "aside")
+    (tmp_path / swapped).symlink_to(tmp_path / "outside")
+    for use in (lambda: store.open("secret.txt"), lambda: list(store.list()), lambda: store.put("new", [b"x"])):
+        with pytest.raises(StoreError, match="a link leads there"):
+            use()
+    assert sorted(path.name for path in (tmp_path / "outside").rglob("*")) == ["b", "secret.txt", "secret.txt"]
+
+
+def test_a_bucket_may_be_a_link_within_the_mount(settings: StoreSettings, tmp_path: Path) -> None:
+    (tmp_path / "mounts" / "real").mkdir(parents=True)
+    (tmp_path / "mounts" / "b").symlink_to("real")
+    params: dict[str, Json] = {"MountPath": str(tmp_path / "mounts"), "BucketName": "b"}
+    open_store("mine", "s3fs", params, settings).put("a", [b"x"])
+    assert (tmp_path / "mounts" / "real" / "a").read_bytes() == b"x"
 
 
 def test_a_bucket_is_a_directory_of_the_mount(settings: StoreSettings, tmp_path: Path) -> None:

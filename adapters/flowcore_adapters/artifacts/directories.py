@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from flowcore.errors import ObjectNameError, ObjectNotFoundError
+from flowcore.errors import ObjectNameError, ObjectNotFoundError, StoreError
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_DIRECTORY: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
@@ -18,6 +18,21 @@ _NO_DIRECTORY: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 def open_root(path: str) -> int:
     """Return a descriptor of the store's own directory; links on the way to it are the operator's business."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def open_real(path: str) -> int:
+    """Return a descriptor of the directory at the absolute *path*, on which there may be no link.
+
+    Raises:
+        StoreError: There is one, or there is no such directory.
+    """
+    top = open_root("/")
+    try:
+        return descend(top, [segment for segment in path.split("/") if segment], make=False)
+    except ObjectNotFoundError:
+        raise StoreError(f"the store at {path} cannot be used: it is no directory, or a link leads there") from None
+    finally:
+        os.close(top)
 
 
 def descend(root: int, segments: Sequence[str], *, make: bool) -> int:

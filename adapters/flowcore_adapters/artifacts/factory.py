@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import attrs
 
+from flowcore.documents.nodes.s3_names import misspelt
 from flowcore.errors import StoreConfigurationError
 from flowcore.stores import ArtifactStore
 from flowcore.values import Json
@@ -71,6 +72,9 @@ def check_params(kind: str, params: Mapping[str, Json]) -> list[str]:
         wanted, fits = ("true or false", bool) if name == "Secure" else ("text", str)
         if value is not None and not isinstance(value, fits):
             problems.append(f"'{name}' must be {wanted}")
+        wrong = misspelt(kind, name, value) if isinstance(value, str) else None
+        if wrong is not None:
+            problems.append(wrong)
     return problems
 
 
@@ -98,7 +102,7 @@ def open_store(name: str, kind: str, params: Mapping[str, Json], settings: Store
         case "s3local":
             return _memory(given["BucketName"])
         case "s3fs":
-            return LocalArtifactStore(_mounted(name, given, settings))
+            return LocalArtifactStore(_mounted(name, given, settings), resolved=True)
         case _:
             return LocalArtifactStore(settings.directory / _directory(name))
 
@@ -169,8 +173,8 @@ def _memory(bucket: str) -> ObstoreArtifactStore:
 
 def _mounted(name: str, given: Mapping[str, str], settings: StoreSettings) -> Path:
     mount = Path(given["MountPath"])
-    # The real path: a link below an allowed directory may lead anywhere.
-    real = mount.resolve() / _directory(given["BucketName"])
+    # The real path: a link below an allowed directory, the bucket's own included, may lead anywhere.
+    real = (mount / _directory(given["BucketName"])).resolve()
     roots = [root.resolve() for root in settings.mount_roots]
     if not mount.is_absolute() or not any(real.is_relative_to(root) for root in roots):
         raise StoreConfigurationError(

@@ -12,7 +12,7 @@ from flowcore.stores import ObjectReader, StoredObject, check_object_name
 from flowcore.values import Instant
 
 from .chunks import capped, part_of
-from .directories import descend, files_below, open_root, prune
+from .directories import descend, files_below, open_real, open_root, prune
 from .incoming import DIRECTORY, IncomingFile, clear_abandoned, held
 
 CHUNK: Final = 256 * 1024
@@ -53,13 +53,18 @@ class FileReader:
 class LocalArtifactStore:
     """Files below a directory; several processes may share it."""
 
-    def __init__(self, directory: str | Path) -> None:
+    def __init__(self, directory: str | Path, *, resolved: bool = False) -> None:
         """Keep objects below *directory*, which is made when it is missing; only this user may look into it.
+
+        Args:
+            directory: The directory.
+            resolved: True when it is a real path, and whoever puts a link in its place later must not be followed.
 
         Raises:
             StoreError: It cannot be used.
         """
         self._path = os.fspath(directory)
+        self._resolved = resolved
         with self._trouble():
             Path(self._path).mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._directory([DIRECTORY], make=True) as incoming:
@@ -186,7 +191,7 @@ class LocalArtifactStore:
 
     @contextmanager
     def _root(self) -> Generator[int]:
-        root = open_root(self._path)
+        root = open_real(self._path) if self._resolved else open_root(self._path)
         try:
             yield root
         finally:

@@ -11,6 +11,7 @@ from flowcore.values import Json
 
 from .model import BUILT_IN_STORE, NodeFlow, Store
 from .report import Report
+from .s3_names import misspelt
 
 
 @attrs.frozen(kw_only=True)
@@ -107,6 +108,9 @@ def _check_params(store: Store, params: Params, report: Report) -> None:
         fits = isinstance(value, bool) if name in params.booleans else isinstance(value, str) and "\0" not in value
         if value is not None and not fits:
             report.error("STORE_003", (*path, name), f"'{name}' must be {wanted}, not {type_name(value)}")
+        wrong = misspelt(store.type, name, value) if isinstance(value, str) and fits else None
+        if wrong is not None:
+            report.error("STORE_003", (*path, name), wrong)
     for name in params.required:
         if given.get(name) in (None, ""):
             message = f"the store '{store.name}' of the type {store.type} needs the parameter '{name}'"

@@ -177,6 +177,28 @@ def test_a_definition_with_many_requirements_costs_what_a_node_binds() -> None:
     assert codes(document) == (["NODE_002"], [])
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BucketName", "127.0.0.1:9000/x"),
+        ("BucketName", "Photos"),
+        ("Location", "evil.example:9000#"),
+        ("Endpoint", "http://127.0.0.1\\@s3.example.com"),
+    ],
+)
+def test_what_becomes_a_part_of_a_url_chooses_no_other_host(name: str, value: str) -> None:
+    document = changed(BASES["photo"], {"Flow.Stores[0].Params": {"BucketName": "b", name: value}})
+    assert codes(document) == (["STORE_003"], [])
+    (problem,) = check_document(document).problems
+    assert (problem.path[-1], value in problem.message) == (name, False)
+
+
+def test_names_as_s3_has_them_are_sound() -> None:
+    sound = {"BucketName": "my.photos-2", "Location": "eu-west-1", "Endpoint": "http://[::1]:9000/minio"}
+    for params in (sound, {"BucketName": "b", "Location": "", "Endpoint": None}):
+        assert codes(changed(BASES["photo"], {"Flow.Stores[0].Params": params})) == ([], [])
+
+
 def test_no_finding_shows_a_secret_of_a_store() -> None:
     document = changed(
         BASES["photo"], {"Flow.Stores[0].Params": {"BucketName": 7, "SecretKey": ["s3cr3t"], "Secure": "s3cr3t"}}
