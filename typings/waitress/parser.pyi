@@ -34,6 +34,7 @@ class HTTPRequestParser:
     command: str
     path: str
     query: str
+    request_uri: str
     chunked: bool
     content_length: int
     body_bytes_received: int
