@@ -133,11 +133,13 @@ class RefuseArtifact:
 
     Attributes:
         errors: Why, by step (contract flow-runs, section 9: "mismatch = node ERROR, no retry, Error names both types").
+        code: What kind of failure that is.
     """
 
     edge: str
     errors: Mapping[StepName, str]
     at: Instant
+    code: str = "input-type"
 
 
 @attrs.frozen(kw_only=True)

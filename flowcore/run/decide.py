@@ -233,7 +233,7 @@ def _refuse(command: RefuseArtifact, state: RunState) -> tuple[Event, ...]:
     if not state.breaking_off:
         return ()
     return tuple(
-        AwaitFailed(step=StepName(state.steps[index].id), code="input-type", error=error, at=command.at)
+        AwaitFailed(step=StepName(state.steps[index].id), code=command.code, error=error, at=command.at)
         for index in state.readers.get(command.edge, ())
         if command.edge in state.awaiting.get(index, ())
         and (error := command.errors.get(StepName(state.steps[index].id))) is not None

@@ -19,7 +19,7 @@ from flowcore.ports import SourceCall, SourceResult
 from flowcore.service import create_run
 from flowcore.testing import ManualClock
 from flowcore.values import Instant, Json
-from flowcore.views.flow_runs import WaitingUrlDocument
+from flowcore.views.flow_runs import ArtifactDocument, WaitingUrlDocument
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
 from flowcore_adapters.http.flow_runs.resources import FlowRuns
@@ -295,6 +295,9 @@ class Urls:
     def sign(self, request: falcon.Request, run_id: RunId, waiting: WaitingUrlDocument) -> WaitingUrlDocument:
         edge = waiting["Artifact"]["EdgeName"]
         return {**waiting, "PutURL": f"{request.prefix}/put/{run_id}/{edge}", "TTL": "2026-03-03T10:45:00Z"}
+
+    def fetch(self, request: falcon.Request, run_id: RunId, artifact: ArtifactDocument) -> tuple[str, str]:
+        return f"{request.prefix}/get/{run_id}/{artifact['EdgeName']}", "2026-03-03T10:45:00Z"
 
 
 UPLOADED: Final = changed(BASES["open"], {"Flow.DefaultDataWell": {"Store": "default", "Source": "upload"}})

@@ -16,7 +16,7 @@ from flowcore.artifacts import Artifact, Resources, Store
 from flowcore.audit import CallAccepted, Credential
 from flowcore.documents.nodes.compilation import Compiled
 from flowcore.documents.nodes.tiers import Fit
-from flowcore.errors import ObjectNotFoundError, StoreConfigurationError
+from flowcore.errors import LogError, ObjectNotFoundError, StoreConfigurationError
 from flowcore.ids import RunId, flow_run_id
 from flowcore.invariants import violations
 from flowcore.ports import SourceCall
@@ -34,8 +34,10 @@ from flowcore.run.events import (
 )
 from flowcore.run.machine import RunStatus
 from flowcore.service import load, request
+from flowcore.stores import ArtifactStore
 from flowcore.views.explain import explain
 from flowcore.views.flow_runs import FlowRunView
+from flowcore_adapters.artifacts.arrivals import RunArrivals
 from flowcore_adapters.artifacts.book import StoreBook
 from flowcore_adapters.artifacts.factory import StoreSettings
 from flowcore_adapters.artifacts.objects import S3ArtifactStore
@@ -473,18 +475,46 @@ def test_each_kind_of_node_that_must_wait_is_told_once(caplog: pytest.LogCapture
     ]
 
 
-def test_what_is_too_large_is_deleted_from_a_store_of_others(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+def in_memory(place: Station, tmp_path: Path) -> tuple[RunId, ArtifactStore]:
+    """Start a run that waits for an object in a store of others, and return that store, too."""
     stores = [{"Name": "memory", "Type": "s3local", "Params": {"BucketName": f"{tmp_path.name}-large"}}]
     flow = compiled(*CHAIN, Stores=stores, DefaultDataWell={"Store": "memory", "Source": "upload"})
+    run_id = waiting(place, flow)
+    return run_id, place.services.book.find("memory", flow_run_id(run_id))
+
+
+def test_what_is_too_large_in_a_store_of_others_is_deleted_and_fails_who_waits(
+    log: SharedMemoryEventLog, tmp_path: Path
+) -> None:
+    """Contract flow-runs, section 13: "delete and ERROR"."""
     with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
-        run_id = place.start(flow)
-        services = place.services
-        store = services.book.find("memory", flow_run_id(run_id))
+        run_id, store = in_memory(place, tmp_path)
         store.put(f"{flow_run_id(run_id)}/in", [b"four"])
-        polling = Polling(log, SystemClock(), services.book, services.arrivals, max_bytes=3)
-        assert polling.look(run_id, "in")
+        polling = Polling(log, SystemClock(), place.services.book, place.services.arrivals, max_bytes=3)
+        assert not polling.look(run_id, "in")
         assert list(store.list()) == []
-        assert "in" not in load(log, run_id).artifacts
+        events = place.finish(run_id)
+        (failed,) = [event for event in events if isinstance(event, AwaitFailed)]
+        assert (failed.step, failed.code) == ("one", "input-too-large")
+        assert failed.error == "the object for 'in' has 4 bytes; it may have 3"
+        assert not any(isinstance(event, ArtifactArrived) for event in events)
+
+
+def test_a_log_that_is_busy_for_a_moment_is_asked_again(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    class Busy(RunArrivals):
+        """Cannot tell the run."""
+
+        @override
+        def deliver(self, run_id: RunId, edge: str, artifact: Artifact) -> None:
+            raise LogError("the database is locked")
+
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id, store = in_memory(place, tmp_path)
+        store.put(f"{flow_run_id(run_id)}/in", [b"text"])
+        book, clock = place.services.book, SystemClock()
+        assert Polling(log, clock, book, Busy(log, clock, book), max_bytes=100).look(run_id, "in")
+        assert not Polling(log, clock, book, place.services.arrivals, max_bytes=100).look(run_id, "in")
+        assert isinstance(place.finish(run_id)[-1], RunSucceeded)
 
 
 def test_without_the_engines_client_there_is_nothing_to_clear_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,15 @@ class TestNodes:
         until(lambda: bool(call(second, path).document["Status"] == "COMPLETE"))
         assert [file.read_bytes() for file in shelf.rglob("*") if file.is_file()] == [b"a photo"]
         assert (tmp_path / "artifacts" / "default").is_dir()
+        plain = call(second, path).document["Artifacts"]
+        assert list(plain["done"]) == ["StoreName", "ObjectName", "EdgeName"]
+        artifacts = call(second, f"{path}?download_urls=1").document["Artifacts"]
+        for edge in ("raw", "done"):
+            artifact = artifacts[edge]
+            url = artifact.pop("GetURL").removeprefix("https://flows.example.com")
+            assert (artifact.pop("TTL")[-1], artifact) == ("Z", plain[edge])
+            assert call(second, url).body == b"a photo"
+            assert call(second, url, method="PUT", body=b"another").status == 403
 
     @pytest.mark.parametrize(
         ("setting", "why"),

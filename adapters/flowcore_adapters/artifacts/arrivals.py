@@ -101,6 +101,14 @@ class RunArrivals:
         if not events:
             raise CommandRejectedError(NOT_AWAITED, f"the run has an object for '{edge}' already")
 
+    def refuse(self, run_id: RunId, edge: str, why: str, *, code: str) -> bool:
+        """Have those fail that wait for an object which nobody can take; return whether some do."""
+        state = load(self._log, run_id)
+        waiting = (index for index in state.readers.get(edge, ()) if edge in state.awaiting.get(index, ()))
+        errors = {state.specs[index].name: why for index in waiting}
+        refusal = RefuseArtifact(edge=edge, errors=errors, code=code, at=self._clock.now())
+        return bool(request(self._log, run_id, refusal))
+
     def _awaited(self, ticket: Ticket) -> tuple[RunId, Declared, RunState]:
         run_id = parse_run_id(ticket.run)
         declared = None if run_id is None else self._book.declared(run_id)

@@ -7,7 +7,7 @@ from typing import Final
 
 from flowcore.artifacts import Artifact, WellSource
 from flowcore.documents.nodes.object_names import name_on_edge
-from flowcore.errors import FlowcoreError, ObjectNotFoundError
+from flowcore.errors import CommandRejectedError, FlowcoreError, ObjectNotFoundError
 from flowcore.ids import RunId
 from flowcore.ports import Clock, EventLog
 from flowcore.service import load
@@ -109,9 +109,11 @@ class Polling:
             store = self._book.of(run_id, declared.flow, well.store)
             stored = store.head(name)
             if stored.size_bytes > self._max_bytes:
-                _LOG.warning("run %s: the object for '%s' is too large and was deleted", run_id, edge)
                 store.delete(name)
-                return True
+                why = f"the object for '{edge}' has {stored.size_bytes} bytes; it may have {self._max_bytes}"
+                _LOG.warning("run %s: %s, and was deleted", run_id, why)
+                # Where nobody fails of it, because the run is paused, another one may come.
+                return not self._arrivals.refuse(run_id, edge, why, code="input-too-large")
             content = _looked_at(store, name)
         except ObjectNotFoundError:
             return True
@@ -121,8 +123,12 @@ class Polling:
         artifact = Artifact(store=well.store, name=name, size_bytes=stored.size_bytes, content_type=content)
         try:
             self._arrivals.deliver(run_id, edge, artifact)
-        except FlowcoreError:
+        except CommandRejectedError:
             return False
+        except FlowcoreError as error:
+            # The object is there still, and nobody else tells of it.
+            _LOG.warning("run %s: telling of '%s' failed: %s", run_id, edge, error)
+            return True
         return False
 
 

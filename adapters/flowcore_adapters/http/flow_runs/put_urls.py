@@ -1,4 +1,9 @@
-"""The URLs that a run's missing objects are put with: of the store itself where it has a server, else of ours."""
+"""The URLs that a run's missing objects are put with, and the others fetched with.
+
+They are those of the store itself where it has a server, else ours.
+"""
+
+from typing import Literal
 
 import falcon
 
@@ -6,7 +11,7 @@ from flowcore.errors import StoreError
 from flowcore.ids import RunId, flow_run_id
 from flowcore.ports import Clock
 from flowcore.values import Instant
-from flowcore.views.flow_runs import WaitingUrlDocument, instant_text
+from flowcore.views.flow_runs import ArtifactDocument, WaitingUrlDocument, instant_text
 from flowcore_adapters.artifacts.objects import S3ArtifactStore
 from flowcore_adapters.artifacts.signed_urls import LONGEST_S
 from flowcore_adapters.http.uploads.resources import Stores
@@ -28,14 +33,35 @@ class StorePutUrls:
         """Return *waiting* with its `PutURL` and its `TTL`; without them when its store cannot be used."""
         artifact = waiting["Artifact"]
         try:
-            store = self._stores.find(artifact["StoreName"], flow_run_id(run_id))
-            if isinstance(store, S3ArtifactStore):
-                url = store.sign("PUT", artifact["ObjectName"], expires_in_s=LONGEST_S)
-                ends = instant_text(Instant(self._clock.now() + LONGEST_S))
-                return {"Artifact": artifact, "PutURL": url, "TTL": ends}
+            signed = self._signed_by_store("PUT", run_id, artifact)
         except StoreError:
             return waiting
-        signed = self._own.sign(request, run_id, waiting)
-        if self._public_url is not None:
-            signed["PutURL"] = self._public_url + signed["PutURL"].removeprefix(request.prefix)
-        return signed
+        if signed is not None:
+            url, ends = signed
+            return {"Artifact": artifact, "PutURL": url, "TTL": ends}
+        own = self._own.sign(request, run_id, waiting)
+        return {**own, "PutURL": self._public(request, own["PutURL"])}
+
+    def fetch(self, request: falcon.Request, run_id: RunId, artifact: ArtifactDocument) -> tuple[str, str]:
+        """Return the URL that *artifact* is fetched with, and when it ends; empty when its store cannot be used."""
+        try:
+            signed = self._signed_by_store("GET", run_id, artifact)
+            if signed is not None:
+                return signed
+            url, ends = self._own.fetch(request, run_id, artifact)
+        except StoreError:
+            return "", ""
+        return self._public(request, url), ends
+
+    def _signed_by_store(
+        self, method: Literal["GET", "PUT"], run_id: RunId, artifact: ArtifactDocument
+    ) -> tuple[str, str] | None:
+        """Return a URL of the store itself, and when it ends; None when it has no server."""
+        store = self._stores.find(artifact["StoreName"], flow_run_id(run_id))
+        if not isinstance(store, S3ArtifactStore):
+            return None
+        url = store.sign(method, artifact["ObjectName"], expires_in_s=LONGEST_S)
+        return url, instant_text(Instant(self._clock.now() + LONGEST_S))
+
+    def _public(self, request: falcon.Request, url: str) -> str:
+        return url if self._public_url is None else self._public_url + url.removeprefix(request.prefix)

@@ -19,7 +19,7 @@ from flowcore.ids import RunId, flow_run_id, parse_run_id
 from flowcore.ports import EventLog
 from flowcore.run.events import RunCreated
 from flowcore.values import Instant, Json
-from flowcore.views.flow_runs import UNSIGNED, FlowRunDocument, WaitingUrlDocument, instant_text
+from flowcore.views.flow_runs import UNSIGNED, ArtifactDocument, FlowRunDocument, WaitingUrlDocument, instant_text
 from flowcore_adapters.http.description.operations import OBJECT, UNCHANGED, Answer, Parameter, operation
 from flowcore_adapters.http.routing import Route, Scope
 from flowcore_adapters.http.uploads.resources import Uploads
@@ -58,6 +58,9 @@ _REQUEST: Final[Json] = {
     "properties": {"Flow": {"type": "object"}, "NodeDefs": {"type": "array", "items": {"type": "object"}}},
     "required": ["Flow", "NodeDefs"],
 }
+_DOWNLOADS: Final = Parameter(
+    "download_urls", "1 adds to each artifact the `GetURL` that it is fetched with, and its `TTL`", {"enum": ["1"]}
+)
 _STRINGS: Final = Parameter("waiting_urls", "`strings` lists what is waited for as bare URLs", {"enum": ["strings"]})
 
 
@@ -66,6 +69,10 @@ class PutUrls(Protocol):
 
     def sign(self, request: falcon.Request, run_id: RunId, waiting: WaitingUrlDocument) -> WaitingUrlDocument:
         """Return *waiting* with its `PutURL` and its `TTL`."""
+        ...
+
+    def fetch(self, request: falcon.Request, run_id: RunId, artifact: ArtifactDocument) -> tuple[str, str]:
+        """Return the URL that *artifact* is fetched with, and when it ends; empty when its store cannot be used."""
         ...
 
 
@@ -173,6 +180,7 @@ class FlowStatusResource:
             Parameter("after", "Answer 304 unless something came after this position", {"type": "integer"}),
             Parameter("wait", "With `after`: how long to wait for that, in seconds", {"type": "number"}),
             _STRINGS,
+            _DOWNLOADS,
         ),
         answers={
             200: OBJECT,
@@ -221,6 +229,13 @@ class SignedPutUrls:
         # The guard has seen that the Host header names this server.
         url = f"{request.prefix}{self._signer.sign(ticket)}"
         return {"Artifact": artifact, "PutURL": url, "TTL": instant_text(Instant(ticket.expires_at))}
+
+    def fetch(self, request: falcon.Request, run_id: RunId, artifact: ArtifactDocument) -> tuple[str, str]:
+        """Return a URL for *artifact*, and when it ends."""
+        ticket = self._signer.ticket(
+            "GET", artifact["StoreName"], artifact["ObjectName"], run=flow_run_id(run_id), edge=artifact["EdgeName"]
+        )
+        return f"{request.prefix}{self._signer.sign(ticket)}", instant_text(Instant(ticket.expires_at))
 
     def _webhook(self, run_id: RunId, edge: str) -> bool:
         created = next(self._log.read(run_id)).event
@@ -300,9 +315,13 @@ def _refuse(response: falcon.Response, status: str, error: str, problems: Sequen
 def _sign(request: falcon.Request, response: falcon.Response, run_id: RunId, urls: PutUrls | None) -> None:
     """Put the URLs into the answer; they are for whoever has them, and end, so that nobody may keep the answer."""
     body = response.data
-    if body is None or UNSIGNED not in body:
+    downloads = urls is not None and request.get_param("download_urls") == "1"
+    if body is None or (UNSIGNED not in body and not downloads):
         return
     document = json.loads(body)
+    if urls is not None and downloads:
+        for artifact in document["Artifacts"].values():
+            artifact["GetURL"], artifact["TTL"] = urls.fetch(request, run_id, artifact)
     waiting = document["WaitingURLs"]
     if urls is not None:
         waiting = [urls.sign(request, run_id, each) for each in waiting]
