@@ -2,7 +2,7 @@
 
 Unchanged: at least 0.85 of the rate of a static answer of the same bytes; 304: at least 0.9 of an empty answer; while
 the run moves: at least 600 answers/s. One client in a process of its own on a kept-alive connection, the two of a pair
-in turn; the figure is the median of the rounds, the ratio that of their ratios.
+in turn, asked with the same headers; the figure is the median of the rounds, the ratio that of their ratios.
 """
 
 import http.client
@@ -85,7 +85,7 @@ def pair(name: str, ours: "WSGIApplication", etag: str, best: Static) -> None:
     other = falcon.App()
     other.add_route("/", best)
     with serve_in_thread(ours) as server, serve_in_thread(other) as static:
-        rounds = [(rate(server, "/status", etag), rate(static, "/")) for _ in range(ROUNDS)]
+        rounds = [(rate(server, "/status", etag), rate(static, "/", etag)) for _ in range(ROUNDS)]
     mine, limit = (statistics.median(column) for column in zip(*rounds, strict=True))
     ratio = statistics.median(one / two for one, two in rounds)
     print(f"{name:<20} {mine:>6.0f}/s beside {limit:>6.0f}/s: {ratio:.2f}")
