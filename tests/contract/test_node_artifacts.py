@@ -16,9 +16,10 @@ from flowcore.artifacts import Artifact, Resources, Store
 from flowcore.audit import CallAccepted, Credential
 from flowcore.documents.nodes.compilation import Compiled
 from flowcore.documents.nodes.tiers import Fit
-from flowcore.errors import LogError, ObjectNotFoundError, StoreConfigurationError
+from flowcore.errors import LogError, ObjectNotFoundError, StoreConfigurationError, StoreError
 from flowcore.ids import RunId, flow_run_id
 from flowcore.invariants import violations
+from flowcore.model import Flow
 from flowcore.ports import SourceCall
 from flowcore.run.commands import ContinueRun, PauseRun
 from flowcore.run.events import (
@@ -515,6 +516,24 @@ def test_a_log_that_is_busy_for_a_moment_is_asked_again(log: SharedMemoryEventLo
         assert Polling(log, clock, book, Busy(log, clock, book), max_bytes=100).look(run_id, "in")
         assert not Polling(log, clock, book, place.services.arrivals, max_bytes=100).look(run_id, "in")
         assert isinstance(place.finish(run_id)[-1], RunSucceeded)
+
+
+def test_a_store_that_cannot_be_opened_just_now_is_looked_into_later(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    class Away(StoreBook):
+        """Cannot find the server of a store."""
+
+        @override
+        def of(self, run_id: RunId, flow: Flow, name: str) -> ArtifactStore:
+            raise StoreError("the name of the server is not known")
+
+    with station(log, tmp_path, functions(upper=upper, twice=twice)) as place:
+        run_id, _ = in_memory(place, tmp_path)
+        book = Away(log, StoreSettings(directory=tmp_path))
+        polling = Polling(log, SystemClock(), book, place.services.arrivals, max_bytes=100)
+        polling.watch(run_id)
+        assert any(thread.name == "flowcore-polling" and thread.is_alive() for thread in threading.enumerate())
+        polling.close()
+        assert polling.look(run_id, "in")
 
 
 def test_without_the_engines_client_there_is_nothing_to_clear_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from flowcore.artifacts import Artifact, WellSource
 from flowcore.documents.nodes.object_names import name_on_edge
-from flowcore.errors import CommandRejectedError, FlowcoreError, ObjectNotFoundError
+from flowcore.errors import CommandRejectedError, FlowcoreError, ObjectNotFoundError, StoreConfigurationError
 from flowcore.ids import RunId
 from flowcore.ports import Clock, EventLog
 from flowcore.service import load
@@ -62,8 +62,12 @@ class Polling:
     def _foreign(self, run_id: RunId, declared: Declared, store: str) -> bool:
         try:
             return not isinstance(self._book.of(run_id, declared.flow, store), LocalArtifactStore)
-        except FlowcoreError:
+        except StoreConfigurationError:
+            # It will never be one here.
             return False
+        except FlowcoreError:
+            # Such as a name that is not found just now: it is told at each look.
+            return True
 
     def close(self) -> None:
         """Look no more."""
