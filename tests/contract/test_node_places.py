@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,47 +112,98 @@ def test_the_lock_is_not_handed_down(temporary: Path) -> None:
     assert str(temporary) not in str(found.data)
 
 
+def abandoned(temporary: Path, name: str = "abandoned") -> Path:
+    """Return a directory that a program of this machine has left which died."""
+    found = temporary / f"{places.PREFIX}{name[:8]}"
+    found.mkdir(mode=0o700)
+    with own_place() as place:
+        (found / places.MARKER).write_bytes(Path(place, places.MARKER).read_bytes())
+    return found
+
+
 def test_directories_of_others_are_left_alone(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = temporary / "flowcore-node-other"
-    other.mkdir()
-    (temporary / "flowcore-node-link").symlink_to(temporary)
+    abandoned(temporary)
+    (temporary / "flowcore-node-link_link").symlink_to(temporary)
     own = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: own + 1)
     assert clear_places() == 0
     monkeypatch.setattr(os, "geteuid", lambda: own)
     assert clear_places() == 1
-    assert [path.name for path in temporary.iterdir()] == ["flowcore-node-link"]
+    assert [path.name for path in temporary.iterdir()] == ["flowcore-node-link_link"]
 
 
-def test_who_clears_up_may_be_quicker_than_the_lock(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_only_called_like_ours_is_left_alone(temporary: Path) -> None:
+    """A copy that somebody keeps, a checkout, what another machine or container has in the same place."""
+    (temporary / "flowcore-node-abcdefgh").mkdir(mode=0o700)
+    abandoned(temporary).rename(temporary / "flowcore-node-abandoned-copy")
+    abandoned(temporary, "readable").chmod(0o755)
+    (abandoned(temporary, "faraway1") / places.MARKER).write_text("another start pid:[1]", encoding="utf-8")
+    (abandoned(temporary, "nonsense") / places.MARKER).write_bytes(b"\xff")
+    before = sorted(temporary.iterdir())
+    assert (clear_places(), sorted(temporary.iterdir()), len(before)) == (0, before, 5)
+
+
+def test_what_cannot_be_killed_keeps_its_directory(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = abandoned(temporary)
+
+    def lives_on(_pid: int, _signal: int) -> None:
+        return None
+
+    monkeypatch.setattr(os, "killpg", lives_on)
+    monkeypatch.setattr(os, "kill", lives_on)
+    monkeypatch.setattr(places, "_PAUSE_S", 0.0)
+    with subprocess.Popen(["sleep", "60"], env={"HOME": str(place)}, start_new_session=True) as left:
+        assert clear_places() == 0
+        assert place.is_dir()
+        assert "it cannot be killed" in caplog.text
+        monkeypatch.undo()
+        left.kill()
+
+
+def test_a_group_that_another_leads_is_spared(temporary: Path) -> None:
+    place = abandoned(temporary)
+    script = f"HOME={place} sleep 60 & echo; wait; sleep 60"
+    with subprocess.Popen(["/bin/sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE) as shell:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        until(lambda: any(pid != shell.pid for pid in places._left(frozenset({b"HOME=" + os.fsencode(place)}))))
+        assert clear_places() == 1
+        assert shell.poll() is None
+        os.killpg(shell.pid, signal.SIGKILL)
+
+
+def test_who_tidies_up_may_be_quicker_than_the_lock(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the directory is opened, and before it is locked: another one is made then."""
     make, lock, quick = tempfile.mkdtemp, fcntl.flock, [True, True]
+    made: list[str] = []
 
-    def taken_before_the_opening(prefix: str) -> str:
-        place = make(prefix=prefix)
+    def gone_before_the_opening(prefix: str) -> str:
+        made.append(make(prefix=prefix))
         if quick[0]:
             quick[0] = False
-            assert clear_places() == 1
-        return place
+            shutil.rmtree(made[-1])
+        return made[-1]
 
-    def taken_before_the_lock(descriptor: int, operation: int) -> None:
-        if quick[1] and operation == fcntl.LOCK_EX:
+    def gone_before_the_lock(descriptor: int, operation: int) -> None:
+        if quick[1]:
             quick[1] = False
-            assert clear_places() == 1
+            shutil.rmtree(made[-1])
         lock(descriptor, operation)
 
-    monkeypatch.setattr(tempfile, "mkdtemp", taken_before_the_opening)
-    monkeypatch.setattr(fcntl, "flock", taken_before_the_lock)
+    monkeypatch.setattr(tempfile, "mkdtemp", gone_before_the_opening)
+    monkeypatch.setattr(fcntl, "flock", gone_before_the_lock)
     with own_place() as place:
-        assert quick == [False, False]
+        assert (quick, len(made)) == ([False, False], 3)
         assert [str(path) for path in temporary.iterdir()] == [place]
 
 
 def test_nothing_is_killed_where_nobody_tells_what_runs(
     temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (temporary / "flowcore-node-left").mkdir()
     monkeypatch.setattr(places, "_PROCESSES", tmp_path / "nothing")
+    abandoned(temporary)
     assert clear_places() == 1
     assert list(temporary.iterdir()) == []
 

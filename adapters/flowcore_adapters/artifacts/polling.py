@@ -113,11 +113,13 @@ class Polling:
             store = self._book.of(run_id, declared.flow, well.store)
             stored = store.head(name)
             if stored.size_bytes > self._max_bytes:
-                store.delete(name)
                 why = f"the object for '{edge}' has {stored.size_bytes} bytes; it may have {self._max_bytes}"
-                _LOG.warning("run %s: %s, and was deleted", run_id, why)
+                _LOG.warning("run %s: %s, and is deleted", run_id, why)
+                # Told first: what is gone cannot be told of when that fails.
+                told = self._arrivals.refuse(run_id, edge, why, code="input-too-large")
+                store.delete(name)
                 # Where nobody fails of it, because the run is paused, another one may come.
-                return not self._arrivals.refuse(run_id, edge, why, code="input-too-large")
+                return not told
             content = _looked_at(store, name)
         except ObjectNotFoundError:
             return True

@@ -9,8 +9,10 @@ good here: what counts as the parent is the thread, and it would have to be aske
 import fcntl
 import logging
 import os
+import re
 import shutil
 import signal
+import stat
 import tempfile
 import time
 from collections.abc import Generator, Iterator
@@ -20,6 +22,9 @@ from typing import Final
 
 _LOG: Final = logging.getLogger("flowcore.containers")
 PREFIX: Final = "flowcore-node-"
+_NAME: Final = re.compile(rf"{PREFIX}[a-z0-9_]{{8}}")
+MARKER: Final = ".flowcore-node"
+"""A file in each of these directories; without it nothing is ours, whatever it is called. It says where it was made."""
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PROCESSES: Final = Path("/proc")
 _ROUNDS: Final = 50
@@ -54,16 +59,29 @@ def _make() -> tuple[str, int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
             if os.path.samestat(Path(place).stat(follow_symlinks=False), os.fstat(descriptor)):
+                Path(place, MARKER).write_text(_here(), encoding="utf-8")
                 return place, descriptor
         os.close(descriptor)
+
+
+def _here() -> str:
+    """Return what tells where processes see one another: the start of the system, and the namespace."""
+    parts: list[str] = []
+    with suppress(OSError):
+        parts.append((_PROCESSES / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+    with suppress(OSError):
+        parts.append(str((_PROCESSES / "self/ns/pid").readlink()))
+    return " ".join(parts)
 
 
 def clear_places() -> int:
     """End what programs of this machine that died have left running, and remove its directories; return how many."""
     with ExitStack() as stack:
         places = [place for place in _found() if _is_abandoned(place, stack)]
-        if places:
-            _end_all(frozenset(b"=".join((name, os.fsencode(place))) for name in _TELLING for place in places))
+        signs = frozenset(b"=".join((name, os.fsencode(place))) for name in _TELLING for place in places)
+        if places and not _end_all(signs):
+            _LOG.warning("a node that was left behind goes on: it cannot be killed")
+            return 0
         for place in places:
             shutil.rmtree(place, ignore_errors=True)
             if Path(place).exists():
@@ -74,7 +92,7 @@ def clear_places() -> int:
 def _found() -> list[str]:
     root = tempfile.gettempdir()
     try:
-        return [os.path.join(root, name) for name in sorted(os.listdir(root)) if name.startswith(PREFIX)]  # noqa: PTH118, PTH208 - the text that `mkdtemp` gives
+        return [os.path.join(root, name) for name in sorted(os.listdir(root)) if _NAME.fullmatch(name)]  # noqa: PTH118, PTH208 - the text that `mkdtemp` gives
     except OSError:
         return []
 
@@ -86,32 +104,33 @@ def _is_abandoned(place: str, stack: ExitStack) -> bool:
     except OSError:
         return False
     stack.callback(os.close, descriptor)
-    if os.fstat(descriptor).st_uid != os.geteuid():
+    found = os.fstat(descriptor)
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != stat.S_IRWXU:
         # Others may call a directory in the same place the same.
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        return Path(place, MARKER).read_text(encoding="utf-8") == _here()
+    except (OSError, UnicodeDecodeError):
         return False
-    return True
 
 
-def _end_all(signs: frozenset[bytes]) -> None:
-    """Kill every process that has one of *signs* in its environment, with its group, until there is none."""
+def _end_all(signs: frozenset[bytes]) -> bool:
+    """Kill every process that has one of *signs* in its environment, with its group; return whether all have gone."""
     for _ in range(_ROUNDS):
-        left = list(_left(signs))
+        left = frozenset(_left(signs))
+        if not left:
+            return True
         for pid in left:
             with suppress(OSError):
                 group = os.getpgid(pid)
-                if group == os.getpgrp():
-                    os.kill(pid, signal.SIGKILL)
-                else:
-                    # Its group began with the node: what is in it without that environment belongs to it as well.
+                if group in left and group != os.getpgrp():
+                    # The group began with the node: what is in it without that environment belongs to it as well.
                     os.killpg(group, signal.SIGKILL)
-        if not left:
-            return
+                else:
+                    os.kill(pid, signal.SIGKILL)
         time.sleep(_PAUSE_S)
-    _LOG.warning("a node that was left behind goes on: it cannot be killed")
+    return False
 
 
 def _left(signs: frozenset[bytes]) -> Iterator[int]:
