@@ -190,7 +190,7 @@ class _LazyApp:
             except (LogError, SettingsError, StoreConfigurationError) as error:
                 _LOG.error("no request can be answered: %s", error)
                 # What exactly is wrong is for the operator alone.
-                body = error_body(_TROUBLE[type(error)] if type(error) in _TROUBLE else _TROUBLE[LogError])
+                body = error_body(_TROUBLE.get(type(error), _TROUBLE[LogError]))
                 headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
                 start_response("500 Internal Server Error", headers)
                 return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
