@@ -1,23 +1,19 @@
 """What the nodes of a flow are run in, and with how much of this machine: the operator's word, not the document's."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
 from flowcore.documents.fields import LONGEST_S
 
+from .node_choices import CLAMP, CONTAINER, POLICIES, PROCESS, RUNTIMES
 from .registry import Registry, load_registry
 
 if TYPE_CHECKING:
     from flowcore.ports import SourceAdapter
 
     from .runner.budget import Budget
-
-CONTAINER: Final = "container"
-PROCESS: Final = "process"
-CLAMP: Final = "clamp"
-STRICT: Final = "strict"
 
 
 def _is_timeout(_instance: object, _attribute: object, value: float) -> None:
@@ -36,8 +32,8 @@ class NodeRuntime:
         timeout_s: How long one attempt of a node may take, in seconds; None for 300.
     """
 
-    runtime: str = attrs.field(default=CONTAINER, validator=attrs.validators.in_((CONTAINER, PROCESS)))
-    policy: str = attrs.field(default=CLAMP, validator=attrs.validators.in_((CLAMP, STRICT)))
+    runtime: str = attrs.field(default=CONTAINER, validator=attrs.validators.in_(RUNTIMES))
+    policy: str = attrs.field(default=CLAMP, validator=attrs.validators.in_(POLICIES))
     timeout_s: float | None = attrs.field(default=None, validator=attrs.validators.optional(_is_timeout))
 
     def registry(self, *, private_targets: bool = True, files_root: Path | None = None) -> Registry:

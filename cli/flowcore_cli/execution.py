@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 import attrs
 import click
 
+from flowcore_adapters.node_choices import CLAMP, CONTAINER
 from flowcore_cli.exits import RunFailedError, SignalError
 from flowcore_cli.output import OutputFile, print_whole, tell
-from flowcore_cli.runtime import CLAMP, CONTAINER, runtime_options
+from flowcore_cli.runtime import runtime_options
 from flowcore_cli.selection import recorded_log
 from flowcore_cli.storage import db_option, log_options, open_log, show_command
 

@@ -8,6 +8,7 @@ import attrs
 import click
 
 from flowcore.documents.fields import LONGEST_S
+from flowcore_adapters.node_choices import CLAMP, CONTAINER, POLICIES, RUNTIMES
 from flowcore_cli.exits import CommandError
 from flowcore_cli.storage import log_path
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from flowcore_adapters.artifacts.services import ArtifactServices
 
 F = TypeVar("F", bound=Callable[..., Any])
-CONTAINER = "container"
-PROCESS = "process"
-CLAMP = "clamp"
 
 
 def store_options(command: F) -> F:
@@ -59,14 +57,14 @@ def runtime_options(command: F) -> F:
     """Give *command* the options that say how nodes are run, and where their artifacts are."""
     runtime = click.option(
         "--node-runtime",
-        type=click.Choice([CONTAINER, PROCESS]),
+        type=click.Choice(RUNTIMES),
         default=CONTAINER,
         show_default=True,
         help="What nodes run in. process: as programs of this machine, with no isolation at all.",
     )
     policy = click.option(
         "--tier-policy",
-        type=click.Choice(["clamp", "strict"]),
+        type=click.Choice(POLICIES),
         default=CLAMP,
         show_default=True,
         help="What becomes of a node whose tier is larger than this machine. clamp: it gets what there is. strict: it"

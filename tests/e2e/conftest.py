@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from flowcore_adapters.node_runtime import PROCESS
+from flowcore_adapters.node_choices import PROCESS
 from flowcore_adapters.sources.container.engine import forget_clients
 from tests.container_engine import REQUIRED, NoEngineError, TestEngine, container_engine, left_behind, wanted_engines
 

@@ -13,7 +13,8 @@ from flowcore.documents.fields import LONGEST_S
 from flowcore.errors import FlowcoreError, StoreConfigurationError
 from flowcore_adapters.artifacts.store_files import read_stores
 from flowcore_adapters.logs.location import default_path
-from flowcore_adapters.node_runtime import CLAMP, CONTAINER, PROCESS, STRICT, NodeRuntime
+from flowcore_adapters.node_choices import POLICIES, RUNTIMES
+from flowcore_adapters.node_runtime import NodeRuntime
 
 from .incoming.authority import origin_of
 
@@ -76,8 +77,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         batch_workers=reader.count("FLOWCORE_BATCH_WORKERS") or 4,
         private_targets=reader.flag("FLOWCORE_PRIVATE_TARGETS"),
         runtime=NodeRuntime(
-            reader.word("FLOWCORE_NODE_RUNTIME", CONTAINER, PROCESS),
-            reader.word("FLOWCORE_TIER_POLICY", CLAMP, STRICT),
+            reader.word("FLOWCORE_NODE_RUNTIME", *RUNTIMES),
+            reader.word("FLOWCORE_TIER_POLICY", *POLICIES),
             reader.seconds("FLOWCORE_NODE_TIMEOUT"),
         ),
     )
