@@ -1,7 +1,7 @@
 """Starting runs of flows of nodes: what must be there is looked for first, so that what cannot run leaves no trace."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import attrs
 
@@ -19,6 +19,9 @@ from flowcore.values import Instant
 
 from .audited_log import audited
 from .launching import Driver
+
+Create: TypeAlias = Callable[[EventLog], RunId]
+"""Records a run and returns its id."""
 
 
 class Storage(Protocol):
@@ -53,10 +56,28 @@ def check_names(flow: Flow) -> None:
             raise ObjectNameError(f"edge '{edge}' with the key '{well.key}': {error}") from None
 
 
-def deliver(log: EventLog, run_id: RunId, objects: Mapping[str, Artifact], clock: Clock) -> None:
-    """Tell a run of the *objects* that are there already, by edge (see `Storage.prepare`)."""
-    for edge, artifact in objects.items():
-        request(log, run_id, DeliverArtifact(edge=edge, artifact=artifact, at=clock.now()))
+def prepare_run(create: Create, compiled: Compiled, storage: Storage, clock: Clock) -> Create:
+    """Return what records a run as *create* does, and tells it at once of the objects that are there already.
+
+    Args:
+        create: Records the run of *compiled*, and nothing else.
+        compiled: Its flow, and the secrets of its stores: these are kept, and recorded nowhere.
+        storage: Its stores; they are looked at here, before anything is recorded.
+        clock: The time.
+
+    Raises:
+        StoreError: A store cannot be used, or an object that must be there is not (see `Storage.prepare`).
+    """
+    objects = storage.prepare(compiled)
+
+    def create_supplied(log: EventLog) -> RunId:
+        run_id = create(log)
+        storage.keep(run_id, compiled.secrets)
+        for edge, artifact in objects.items():
+            request(log, run_id, DeliverArtifact(edge=edge, artifact=artifact, at=clock.now()))
+        return run_id
+
+    return create_supplied
 
 
 @attrs.frozen
@@ -80,10 +101,8 @@ class WatchingDriver:
 class NodeRuns:
     """Starts runs, and has them driven."""
 
-    def __init__(
-        self, log: EventLog, clock: Clock, drive: Callable[[RunId], object], storage: Storage | None = None
-    ) -> None:
-        """Record runs in *log* and give them to *drive*."""
+    def __init__(self, log: EventLog, clock: Clock, drive: Callable[[RunId], object], storage: Storage) -> None:
+        """Record runs in *log*, with what is in *storage*, and give them to *drive*."""
         # Who has asked for it over HTTP is recorded with the run.
         self._log = audited(log)
         self._clock = clock
@@ -97,10 +116,10 @@ class NodeRuns:
             FlowcoreError: It cannot be started; nothing is recorded then.
         """
         check_names(compiled.flow)
-        objects: Mapping[str, Artifact] = {} if self._storage is None else self._storage.prepare(compiled)
-        run_id = create_run(self._log, compiled.flow, at=self._clock.now(), trace=True)
-        if self._storage is not None:
-            self._storage.keep(run_id, compiled.secrets)
-        deliver(self._log, run_id, objects, self._clock)
+
+        def create(log: EventLog) -> RunId:
+            return create_run(log, compiled.flow, at=self._clock.now(), trace=True)
+
+        run_id = prepare_run(create, compiled, self._storage, self._clock)(self._log)
         self._drive(run_id)
         return run_id

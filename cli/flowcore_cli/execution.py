@@ -225,7 +225,6 @@ def _workshop(
     """
     from flowcore.model import Dialect
     from flowcore_adapters.clock import SystemClock
-    from flowcore_adapters.node_runs import deliver
     from flowcore_cli.runtime import StorePlaces, open_services
     from flowcore_cli.workshop import Workshop
 
@@ -242,20 +241,13 @@ def _workshop(
     services = stack.enter_context(closing(open_services(log(), clock, places, options.db)))
     runtime.clear_up()
     workshop = Workshop(services.handing, runtime.budget(), services.polling.watch)
-    secrets = plan.secrets
-    if secrets is None:
+    if plan.secrets is None:
         return workshop, plan.record
     from flowcore.documents.nodes.compilation import Compiled
+    from flowcore_adapters.node_runs import prepare_run
 
-    objects = services.book.prepare(Compiled(flow=plan.flow, secrets=secrets))
-
-    def record(log: "EventLog") -> "RunId":
-        run_id = plan.record(log)
-        services.book.keep(run_id, secrets)
-        deliver(log, run_id, objects, clock)
-        return run_id
-
-    return workshop, record
+    compiled = Compiled(flow=plan.flow, secrets=plan.secrets)
+    return workshop, prepare_run(plan.record, compiled, services.book, clock)
 
 
 def _screen(flow: "Flow", *, quiet: bool, as_json: bool) -> "Screen":

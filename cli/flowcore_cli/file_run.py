@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 
-from flowcore.artifacts import Artifact
 from flowcore.documents.nodes.compilation import Compiled
 from flowcore.ids import RunId
 from flowcore.model import Dialect, Flow
 from flowcore.ports import EventLog
 from flowcore.service import create_run
-from flowcore_adapters.artifacts.book import StoreBook
 from flowcore_adapters.clock import SystemClock
-from flowcore_adapters.node_runs import deliver
+from flowcore_adapters.node_runs import Storage, prepare_run
 from flowcore_cli.server import OwnRun
 
 
@@ -23,27 +21,24 @@ class FileRun:
     """
 
     def __init__(
-        self, flow: Flow, secrets: Mapping[str, Mapping[str, str]], book: StoreBook, max_workers: int | None
+        self, flow: Flow, secrets: Mapping[str, Mapping[str, str]], storage: Storage, max_workers: int | None
     ) -> None:
-        """Get ready to run *flow*, whose stores have *secrets* and are opened by *book*.
+        """Get ready to run *flow*, whose stores have *secrets* and are in *storage*.
 
         Raises:
             StoreError: A store cannot be used, or an object that must be there is not.
         """
         self.flow = flow
         self.own = OwnRun()
-        self._secrets = secrets
-        self._book = book
         self._max_workers = max_workers
-        self._objects: Mapping[str, Artifact] = book.prepare(Compiled(flow=flow, secrets=secrets))
+        self._create = prepare_run(self._create_run, Compiled(flow=flow, secrets=secrets), storage, SystemClock())
 
     def record(self, log: EventLog) -> RunId:
         """Record it, with the objects that are there already, and return its id."""
-        clock = SystemClock()
+        self.own.run_id = run_id = self._create(log)
+        return run_id
+
+    def _create_run(self, log: EventLog) -> RunId:
         # What a node's program writes is what is known of it.
         traced = self.flow.dialect is Dialect.NODES
-        run_id = create_run(log, self.flow, at=clock.now(), max_workers=self._max_workers, trace=traced)
-        self._book.keep(run_id, self._secrets)
-        deliver(log, run_id, self._objects, clock)
-        self.own.run_id = run_id
-        return run_id
+        return create_run(log, self.flow, at=SystemClock().now(), max_workers=self._max_workers, trace=traced)

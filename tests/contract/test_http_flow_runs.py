@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import falcon
 import pytest
 
-from flowcore.artifacts import Artifact
+from flowcore.artifacts import Artifact, WellSource
 from flowcore.catalog import SourceType
 from flowcore.documents.nodes.compilation import Compiled
 from flowcore.errors import LogError, ObjectNotFoundError, StoreError
@@ -95,6 +95,23 @@ class Machine:
         return SourceResult(data=None)
 
 
+class Shelf:
+    """A storage in which every static object is there."""
+
+    def __init__(self) -> None:
+        self.kept: dict[RunId, Mapping[str, Mapping[str, str]]] = {}
+
+    def prepare(self, compiled: Compiled) -> Mapping[str, Artifact]:
+        return {
+            edge: Artifact(store=well.store, name=well.key or "")
+            for edge, well in compiled.flow.wells.items()
+            if well.source is WellSource.STATIC
+        }
+
+    def keep(self, run_id: RunId, secrets: Mapping[str, Mapping[str, str]]) -> None:
+        self.kept[run_id] = secrets
+
+
 class Server:
     """An application over a log in memory that drives its runs."""
 
@@ -104,7 +121,8 @@ class Server:
         registry = Registry({"container": self.machine}, installed=False)
         self.engine = Engine(self.log, registry, SystemClock())
         self.engine.start()
-        self.runs = NodeRuns(self.log, SystemClock(), self.engine.adopt)
+        self.shelf = Shelf()
+        self.runs = NodeRuns(self.log, SystemClock(), self.engine.adopt, self.shelf)
         self.app = create_app(self.log, flow_runs=FlowRuns(launch=self.runs))
 
     def post(self, body: str | Mapping[str, Json], target: str = "/api/v1/flow/test", **headers: str) -> Answer:
@@ -368,40 +386,20 @@ def test_a_run_that_cannot_be_started(error: Exception, status: int) -> None:
     assert [entry["Code"] for entry in answer.document["Warnings"]] == ["NODE_006", "EDGE_001", "EDGE_004"]
 
 
-class Shelf:
-    """A storage with one static object."""
-
-    def __init__(self) -> None:
-        self.kept: dict[RunId, Mapping[str, Mapping[str, str]]] = {}
-
-    def prepare(self, compiled: Compiled) -> Mapping[str, Artifact]:
-        return {
-            edge: Artifact(store=well.store, name=well.key or "")
-            for edge, well in compiled.flow.wells.items()
-            if well.source
-        }
-
-    def keep(self, run_id: RunId, secrets: Mapping[str, Mapping[str, str]]) -> None:
-        self.kept[run_id] = secrets
-
-
 def test_a_static_object_is_an_artifact_at_once_and_secrets_are_kept_from_the_log(server: Server) -> None:
-    shelf = Shelf()
-    runs = NodeRuns(server.log, SystemClock(), server.engine.adopt, shelf)
     params: Json = {"BucketName": "b", "AccessKey": "id", "SecretKey": "s3cr3t"}
     changes: dict[str, Json] = {
         "Flow.Stores[0].Params": params,
         "Flow.DataWells[0].Source": "static",
         "Flow.DataWells[0].Key": "logo.png",
     }
-    app = create_app(server.log, flow_runs=FlowRuns(launch=runs))
-    document = post(app, json.dumps(changed(BASES["photo"], changes))).document
+    document = server.post(json.dumps(changed(BASES["photo"], changes))).document
     assert document["Status"] == "RUNNING"
     assert document["Artifacts"] == {
         "original": {"StoreName": "attic", "ObjectName": "logo.png", "EdgeName": "original"}
     }
     run_id = RunId(int(document["ID"].removeprefix("run_")))
-    assert shelf.kept == {run_id: {"attic": {"AccessKey": "id", "SecretKey": "s3cr3t"}}}
+    assert server.shelf.kept == {run_id: {"attic": {"AccessKey": "id", "SecretKey": "s3cr3t"}}}
     assert "s3cr3t" not in "".join(str(each) for each in server.log.read(run_id))
 
 
