@@ -356,6 +356,25 @@ def test_waiting_urls_as_strings(server: Server) -> None:
     assert document["WaitingURLs"] == [f"http://127.0.0.1:8000/put/{number}/input-image"]
 
 
+MALFORMED: Final = (
+    ("download_urls=true", "'download_urls' must be '1', or left out"),
+    ("download_urls=0", "'download_urls' must be '1', or left out"),
+    ("download_urls=", "'download_urls' must be '1', or left out"),
+    ("download_urls=1&download_urls=1", "'download_urls' is given more than once"),
+    ("waiting_urls=Strings", "'waiting_urls' must be 'strings', or left out"),
+)
+
+
+@pytest.mark.parametrize(("query", "message"), MALFORMED)
+def test_a_query_that_means_nothing_is_refused(server: Server, query: str, message: str) -> None:
+    """Contract safety: "a **named error** is ... what is wrong, what is allowed"; nothing is started."""
+    started = post(server.app, EXAMPLE, f"/api/v1/flow/test?{query}")
+    assert (started.status, started.document, server.machine.calls) == (400, {"error": message}, [])
+    number = server.post(EXAMPLE).document["ID"]
+    shown = call(server.app, f"/api/v1/flow/status/{number}?{query}")
+    assert (shown.status, shown.document) == (400, {"error": message})
+
+
 def test_where_nothing_can_be_put_the_urls_are_empty(server: Server) -> None:
     (waiting,) = server.post(UPLOADED).document["WaitingURLs"]
     assert (waiting["PutURL"], waiting["TTL"]) == ("", "")

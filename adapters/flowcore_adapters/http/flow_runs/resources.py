@@ -27,6 +27,8 @@ from flowcore_adapters.http.views.cache import ViewCache
 from flowcore_adapters.http.views.query import read_query
 from flowcore_adapters.http.views.resource import ViewResource
 
+from .query import URL_QUERY, UrlQuery, read_url_query
+
 FAMILY: Final = "flow-run"
 INVALID_INPUT: Final = "Invalid input"
 UNKNOWN_RUN: Final = "Flow run does not exist."
@@ -58,10 +60,6 @@ _REQUEST: Final[Json] = {
     "properties": {"Flow": {"type": "object"}, "NodeDefs": {"type": "array", "items": {"type": "object"}}},
     "required": ["Flow", "NodeDefs"],
 }
-_DOWNLOADS: Final = Parameter(
-    "download_urls", "1 adds to each artifact the `GetURL` that it is fetched with, and its `TTL`", {"enum": ["1"]}
-)
-_STRINGS: Final = Parameter("waiting_urls", "`strings` lists what is waited for as bare URLs", {"enum": ["strings"]})
 
 
 class PutUrls(Protocol):
@@ -103,16 +101,20 @@ class FlowTestResource:
         "Run a flow of nodes at once",
         body=_REQUEST,
         body_required=True,
-        query=(_STRINGS,),
+        query=URL_QUERY,
         answers={
             200: OBJECT,
-            400: Answer("The body is no JSON object (a text), or the flow cannot run.", {"anyOf": [_TEXT, _FAILURE]}),
+            400: Answer(
+                "The body is no JSON object (a text), the flow cannot run, or the query is malformed.",
+                {"anyOf": [_TEXT, _FAILURE]},
+            ),
             502: Answer("A store cannot be used.", _FAILURE),
             503: Answer("This server starts no runs.", _FAILURE),
         },
     )
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Start a run and answer with it as it is when its nodes have begun."""
+        wanted = read_url_query(request)
         repeated: list[str] = []
         body = _parsed(request.bounded_stream.read(), repeated)
         if body is None:
@@ -151,7 +153,7 @@ class FlowTestResource:
         response.content_type = falcon.MEDIA_JSON
         response.set_header("Cache-Control", "no-store")
         response.data = self._begun(run_id)
-        _sign(request, response, run_id, self._urls)
+        _sign(request, response, run_id, wanted, self._urls)
 
     def _begun(self, run_id: RunId) -> bytes:
         """Return the run as soon as something of it has begun, or as it is after a while."""
@@ -179,8 +181,7 @@ class FlowStatusResource:
             Parameter("at", "Look back to this position of the log", {"type": "integer"}),
             Parameter("after", "Answer 304 unless something came after this position", {"type": "integer"}),
             Parameter("wait", "With `after`: how long to wait for that, in seconds", {"type": "number"}),
-            _STRINGS,
-            _DOWNLOADS,
+            *URL_QUERY,
         ),
         answers={
             200: OBJECT,
@@ -196,12 +197,13 @@ class FlowStatusResource:
             _tell(request, response, UNKNOWN_RUN)
             return
         query = attrs.evolve(read_query(request), run_id=run_id)
+        wanted = read_url_query(request)
         try:
             self._view.answer(request, response, query)
         except RunNotFoundError:
             _tell(request, response, UNKNOWN_RUN)
             return
-        _sign(request, response, run_id, self._urls)
+        _sign(request, response, run_id, wanted, self._urls)
 
     on_head = on_get
 
@@ -312,10 +314,12 @@ def _refuse(response: falcon.Response, status: str, error: str, problems: Sequen
     }
 
 
-def _sign(request: falcon.Request, response: falcon.Response, run_id: RunId, urls: PutUrls | None) -> None:
+def _sign(
+    request: falcon.Request, response: falcon.Response, run_id: RunId, wanted: UrlQuery, urls: PutUrls | None
+) -> None:
     """Put the URLs into the answer; they are for whoever has them, and end, so that nobody may keep the answer."""
     body = response.data
-    downloads = urls is not None and request.get_param("download_urls") == "1"
+    downloads = urls is not None and wanted.downloads
     if body is None or (UNSIGNED not in body and not downloads):
         return
     document = json.loads(body)
@@ -325,7 +329,7 @@ def _sign(request: falcon.Request, response: falcon.Response, run_id: RunId, url
     waiting = document["WaitingURLs"]
     if urls is not None:
         waiting = [urls.sign(request, run_id, each) for each in waiting]
-    if request.get_param("waiting_urls") == "strings":
+    if wanted.strings:
         document["WaitingURLs"] = [each["PutURL"] for each in waiting]
     else:
         document["WaitingURLs"] = waiting

@@ -46,12 +46,7 @@ def read_query(request: falcon.Request) -> ViewQuery:
     """
     if not request.query_string:
         return LATEST
-    given: dict[str, str] = {}
-    for name, value in request.params.items():
-        if not isinstance(value, str):
-            raise _bad(f"{name[:40]!r} is given more than once")
-        # Browsers and proxies add parameters of their own, to get round caches for example: they do no harm.
-        given[name] = value
+    given = read_once(request)
     query = ViewQuery(
         run_id=_run_id(given.get("run_id")),
         at=_position("at", given.get("at")),
@@ -63,6 +58,21 @@ def read_query(request: falcon.Request) -> ViewQuery:
     if query.at is not None and query.after is not None:
         raise _bad("'at' looks back and 'after' waits for news: give one of them")
     return query
+
+
+def read_once(request: falcon.Request) -> dict[str, str]:
+    """Return the parameters of *request*.
+
+    Raises:
+        HTTPBadRequest: One is repeated.
+    """
+    given: dict[str, str] = {}
+    for name, value in request.params.items():
+        if not isinstance(value, str):
+            raise _bad(f"{name[:40]!r} is given more than once")
+        # Browsers and proxies add parameters of their own, to get round caches for example: they do no harm.
+        given[name] = value
+    return given
 
 
 def _bad(message: str) -> falcon.HTTPBadRequest:
