@@ -37,15 +37,18 @@ def from_json(text: str) -> Json:
     """Return the data that *text* holds.
 
     Raises:
-        EventFormatError: It is not JSON, or holds a lone surrogate.
+        EventFormatError: It is not JSON, holds a lone surrogate, or is nested too deeply; the message completes a
+            sentence that begins with "it is".
     """
     try:
         data: Json = _DECODER.decode(text)
         # A lone surrogate hides behind an escape.
         if "\\u" in text:
             _ENCODER.encode(data).encode()
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise EventFormatError(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise EventFormatError("not JSON that can be read: lists and mappings are nested too deeply in it") from error
     return data
 
 

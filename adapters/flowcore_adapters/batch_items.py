@@ -1,7 +1,6 @@
 """What becomes an item of a batch: a workflow document or a flow file, checked before anything is recorded."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import attrs
@@ -11,7 +10,8 @@ from flowcore.catalog import Catalog
 from flowcore.documents.flow_document import compile_flow
 from flowcore.documents.flow_files import FlowFile, compile_flow_files
 from flowcore.documents.workflows import check_structure, check_workflow, compile_workflow, read_workflow
-from flowcore.errors import FlowDocumentError
+from flowcore.errors import EventFormatError, FlowDocumentError
+from flowcore.json_text import from_json
 from flowcore.model import Flow
 from flowcore.values import Json
 
@@ -64,9 +64,9 @@ class Candidates:
                 return Candidate(name=name, path=path, errors=messages(error))
             return Candidate(name=name, path=path, flow=named(flow, name))
         try:
-            document: Json = json.loads(text, parse_constant=_refuse)
-        except (ValueError, RecursionError) as error:
-            return Candidate(name=name, path=path, errors=(f"it is not JSON: {error}",))
+            document = from_json(text)
+        except EventFormatError as error:
+            return Candidate(name=name, path=path, errors=(f"it is {error}",))
         return self.of_document(name, document, path)
 
     def of_bytes(self, name: str, data: bytes) -> Candidate:
@@ -122,7 +122,3 @@ def named(flow: Flow, name: str) -> Flow:
 def messages(error: FlowDocumentError) -> tuple[str, ...]:
     """Return the problems as texts, each once."""
     return tuple(dict.fromkeys(str(problem) for problem in error.problems))
-
-
-def _refuse(word: str) -> Sequence[Json]:
-    raise ValueError(f"{word} is not JSON")

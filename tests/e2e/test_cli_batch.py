@@ -132,6 +132,7 @@ class TestRunning:
         [
             (("nowhere.yaml",), "nowhere.yaml: it cannot be read: No such file or directory"),
             (("flows/notes.txt",), "it is not JSON"),
+            (("deep.json",), "deep.json: it is not JSON that can be read: lists and mappings are nested too deeply"),
             (("empty",), "there is no flow and no workflow"),
             ((), "Missing argument"),
             (("flows", "--workers", "-1"), "--workers"),
@@ -140,6 +141,7 @@ class TestRunning:
     )
     def test_bad_input(self, command: Command, folder: str, arguments: tuple[str, ...], message: str) -> None:
         (command.home / "empty").mkdir()
+        command.write("deep.json", "[" * 100_000)
         ended = command("batch", *arguments)
         assert ended.code == 2
         assert message in ended.err

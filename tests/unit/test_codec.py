@@ -680,5 +680,11 @@ def test_text_that_is_not_json_is_refused(text: str) -> None:
         from_json(text)
 
 
+def test_text_that_is_nested_too_deeply_is_told_in_words() -> None:
+    with pytest.raises(EventFormatError) as told:
+        from_json('{"a":' * 100_000)
+    assert str(told.value) == "not JSON that can be read: lists and mappings are nested too deeply in it"
+
+
 def test_escapes_are_read() -> None:
     assert from_json(to_json({"x": "a\x00b\n\u2028😀"})) == {"x": "a\x00b\n\u2028😀"}

@@ -66,7 +66,7 @@ def check_params(kind: str, params: Mapping[str, Json]) -> list[str]:
         for name in params
         if name not in known
     ]
-    problems += [f"'{name}' is missing" for name in sorted(required) if params.get(name) in {None, ""}]
+    problems += [f"'{name}' is missing" for name in sorted(required) if params.get(name) in (None, "")]
     for name in sorted(known & params.keys()):
         value = params[name]
         wanted, fits = ("true or false", bool) if name == "Secure" else ("text", str)
