@@ -22,7 +22,8 @@ from flowcore.values import Instant, Json
 from flowcore.views.flow_runs import ArtifactDocument, WaitingUrlDocument
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
-from flowcore_adapters.http.flow_runs.resources import FlowRuns
+from flowcore_adapters.http.flow_runs.put_urls import StorePutUrls
+from flowcore_adapters.http.flow_runs.resources import FlowRuns, SignedPutUrls
 from flowcore_adapters.http.incoming.guard import GuardSettings
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.node_runs import NodeRuns
@@ -444,6 +445,30 @@ def test_a_servers_own_urls_take_the_file(server: Server, tmp_path: Path) -> Non
     put = call(app, target, method="PUT", body=b"bytes", environ={"CONTENT_TYPE": None})
     assert (put.status, put.document["name"]) == (200, waiting["Artifact"]["ObjectName"])
     assert call(app, target, method="POST", body=b"other").status == 403
+
+
+@pytest.mark.parametrize(
+    ("mount", "written"), [("/team@home/a+b", "/team@home/a+b"), ("/flow core", "/flow%20core"), ("/100%", "/100%25")]
+)
+def test_urls_below_a_mount_are_good_as_they_are_shown(
+    server: Server, tmp_path: Path, mount: str, written: str
+) -> None:
+    """Contract flow-runs, section 4: what is shown is put to as it is, wherever the application is mounted."""
+    clock = ManualClock(Instant(1_772_533_800.0))
+    uploads = uploads_to(tmp_path, clock)
+    app = create_app(server.log, flow_runs=FlowRuns(launch=server.runs), uploads=uploads)
+    run_id = post(app, json.dumps(UPLOADED)).document["ID"]
+    shown = call(app, f"/api/v1/flow/status/{run_id}", environ={"SCRIPT_NAME": mount}).document
+    url = shown["WaitingURLs"][0]["PutURL"]
+    assert url.startswith(f"http://127.0.0.1:8000{written}/api/v1/upload/default/run_")
+    target = url.removeprefix(f"http://127.0.0.1:8000{written}")
+    sent = {"SCRIPT_NAME": mount, "REQUEST_URI": f"{written}{target}"}
+    assert call(app, target, method="PUT", body=b"bytes", environ=sent).status == 200
+    public = StorePutUrls(SignedPutUrls(server.log, uploads), uploads.stores, clock, "https://example.com/flows/")
+    app = create_app(server.log, flow_runs=FlowRuns(launch=server.runs, put_urls=public), uploads=uploads)
+    run_id = post(app, json.dumps(UPLOADED)).document["ID"]
+    shown = call(app, f"/api/v1/flow/status/{run_id}", environ={"SCRIPT_NAME": mount}).document
+    assert shown["WaitingURLs"][0]["PutURL"].startswith("https://example.com/flows/api/v1/upload/default/run_")
 
 
 def test_the_url_of_a_webhook_takes_post_too(server: Server, tmp_path: Path) -> None:

@@ -270,6 +270,30 @@ class TestOverHttp:
         for environ in ({**usual, told: good}, mounted, {**mounted, told: good}, usual):
             assert call(app, good, method=method, body=body, environ=environ).status == 200
 
+    @pytest.mark.parametrize(
+        ("mount", "sent"),
+        [
+            ("/team@home/a+b", "/team@home/a+b"),
+            ("/team@home/a+b", "/team%40home/a%2Bb"),
+            ("/flöw".encode().decode("latin-1"), "/fl%C3%B6w"),
+            ("/a/b", "/a%2Fb/c"),
+            ("/a", "/b"),
+        ],
+    )
+    def test_what_the_application_is_mounted_on_is_no_part_of_what_was_signed(
+        self, uploads: Uploads, mount: str, sent: str
+    ) -> None:
+        self.ask(uploads, put_url(uploads.signer, "run_1/a photo"), "PUT", b"bytes")
+        good = get_url(uploads.signer, "run_1/a photo")
+        path, _, query = good.partition("?")
+        app = create_app(SharedMemoryEventLog(), uploads=uploads)
+        usual = {"SCRIPT_NAME": mount, "PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": query}
+        mounted_there = unquote(sent, "latin-1") == mount
+        answer = call(app, good, environ={**usual, "REQUEST_URI": f"{sent}{good}"})
+        assert answer.status == (200 if mounted_there else 403)
+        for spelled in respelled(good):
+            assert call(app, good, environ={**usual, "REQUEST_URI": f"{sent}{spelled}"}).status == 403, spelled
+
     def test_a_missing_object_is_404(self, uploads: Uploads) -> None:
         assert self.ask(uploads, get_url(uploads.signer)).status == 404
         assert self.ask(uploads, get_url(uploads.signer), Range="bytes=0-1").status == 404

@@ -37,7 +37,7 @@ _LONGEST: Final = 8192
 _MOST_FIELDS: Final = 8
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,14}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_SAFE: Final = "/!$&'()*+,;=@"
+SAFE: Final = "/!$&'()*+,;=@"
 """What a path may hold as it is (RFC 3986, section 3.3); the rest is percent-encoded."""
 
 
@@ -66,7 +66,7 @@ class Ticket:
     @property
     def path(self) -> str:
         """The URL's path."""
-        return f"{PREFIX}{quote(self.store, safe='')}/{quote(self.name, safe=_SAFE)}"
+        return f"{PREFIX}{quote(self.store, safe='')}/{quote(self.name, safe=SAFE)}"
 
 
 class UrlSigner:

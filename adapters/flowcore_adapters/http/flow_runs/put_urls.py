@@ -16,7 +16,7 @@ from flowcore_adapters.artifacts.objects import S3ArtifactStore
 from flowcore_adapters.artifacts.signed_urls import LONGEST_S
 from flowcore_adapters.http.uploads.resources import Stores
 
-from .resources import SignedPutUrls
+from .resources import SignedPutUrls, called
 
 
 class StorePutUrls:
@@ -64,4 +64,4 @@ class StorePutUrls:
         return url, instant_text(Instant(self._clock.now() + LONGEST_S))
 
     def _public(self, request: falcon.Request, url: str) -> str:
-        return url if self._public_url is None else self._public_url + url.removeprefix(request.prefix)
+        return url if self._public_url is None else self._public_url + url.removeprefix(called(request))

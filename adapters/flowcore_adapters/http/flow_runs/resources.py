@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
+from urllib.parse import quote
 
 import attrs
 import falcon
@@ -20,6 +21,7 @@ from flowcore.ports import EventLog
 from flowcore.run.events import RunCreated
 from flowcore.values import Instant, Json
 from flowcore.views.flow_runs import UNSIGNED, ArtifactDocument, FlowRunDocument, WaitingUrlDocument, instant_text
+from flowcore_adapters.artifacts.signed_urls import SAFE
 from flowcore_adapters.http.description.operations import OBJECT, UNCHANGED, Answer, Parameter, operation
 from flowcore_adapters.http.routing import Route, Scope
 from flowcore_adapters.http.uploads.resources import Uploads
@@ -228,8 +230,7 @@ class SignedPutUrls:
             run=flow_run_id(run_id),
             edge=artifact["EdgeName"],
         )
-        # The guard has seen that the Host header names this server.
-        url = f"{request.prefix}{self._signer.sign(ticket)}"
+        url = f"{called(request)}{self._signer.sign(ticket)}"
         return {"Artifact": artifact, "PutURL": url, "TTL": instant_text(Instant(ticket.expires_at))}
 
     def fetch(self, request: falcon.Request, run_id: RunId, artifact: ArtifactDocument) -> tuple[str, str]:
@@ -237,12 +238,18 @@ class SignedPutUrls:
         ticket = self._signer.ticket(
             "GET", artifact["StoreName"], artifact["ObjectName"], run=flow_run_id(run_id), edge=artifact["EdgeName"]
         )
-        return f"{request.prefix}{self._signer.sign(ticket)}", instant_text(Instant(ticket.expires_at))
+        return f"{called(request)}{self._signer.sign(ticket)}", instant_text(Instant(ticket.expires_at))
 
     def _webhook(self, run_id: RunId, edge: str) -> bool:
         created = next(self._log.read(run_id)).event
         well = created.flow.wells.get(edge) if isinstance(created, RunCreated) else None
         return well is not None and well.source is WellSource.WEBHOOK
+
+
+def called(request: falcon.Request) -> str:
+    """Return what *request* called this server, and where on it the application is mounted, as a URL begins."""
+    # The guard has seen that the Host header names this server.
+    return f"{request.scheme}://{request.netloc}{quote(request.root_path, safe=SAFE)}"
 
 
 def flow_routes(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from io import RawIOBase
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import quote
+from urllib.parse import unquote_to_bytes
 
 import attrs
 import falcon
@@ -210,11 +210,19 @@ def ticket_of(signer: UrlSigner, environ: "WSGIEnvironment") -> Ticket | None:
 
 
 def _sent(environ: "WSGIEnvironment") -> str | None:
-    """Return path and query as they were sent, from where the application is mounted on; None when nobody knows."""
+    """Return path and query as they were sent, from where the application is mounted on; None when nobody knows.
+
+    Where it is mounted is in no signature, and may be spelled as the server lets it be.
+    """
     sent = next((str(environ[name]) for name in _SENT if name in environ), None)
-    mount = quote(str(environ.get("SCRIPT_NAME", "")).encode("latin-1", "replace"))
+    # WSGI hands over the bytes of the path as Latin-1.
+    mount = str(environ.get("SCRIPT_NAME", "")).encode("latin-1", "replace")
+    if sent is None or not mount:
+        return sent
+    pieces = sent.split("/", mount.count(b"/") + 1)
+    front, rest = "/".join(pieces[:-1]), f"/{pieces[-1]}"
     # A server before us may have taken the prefix away already.
-    return None if sent is None else sent.removeprefix(mount)
+    return rest if unquote_to_bytes(front.encode("latin-1", "replace")) == mount else sent
 
 
 def _body(request: falcon.Request, most: int) -> IncomingFile | Iterator[bytes]:
