@@ -14,6 +14,7 @@
     ├── SourceError                    a source that could not do its work: a failed attempt
     └── StoreError                     an artifact store that could not do its work
         ├── StoreConfigurationError (ValueError)  a store that is declared wrongly
+        ├── StoreElsewhereError        a store that only another process has
         ├── ObjectNameError (ValueError)  what cannot be the name of an object
         ├── ObjectNotFoundError (LookupError)  no object of that name
         ├── ObjectExistsError          the name is taken
@@ -198,6 +199,12 @@ class StoreConfigurationError(StoreError, ValueError):
     """A store is declared wrongly, or not as the operator allows; trying again cannot help."""
 
     code = "store-configuration"
+
+
+class StoreElsewhereError(StoreError):
+    """A store that is in the memory of another process, which drives the run: only that one can use it."""
+
+    code = "store-elsewhere"
 
 
 class ObjectNameError(StoreError, ValueError):

@@ -20,7 +20,7 @@ from flowcore.errors import LogError, ObjectNotFoundError, StoreConfigurationErr
 from flowcore.ids import RunId, flow_run_id
 from flowcore.invariants import violations
 from flowcore.model import Flow
-from flowcore.ports import SourceCall
+from flowcore.ports import Owner, SourceCall
 from flowcore.run.commands import ContinueRun, PauseRun
 from flowcore.run.events import (
     ArtifactArrived,
@@ -34,7 +34,7 @@ from flowcore.run.events import (
     StepLogged,
 )
 from flowcore.run.machine import RunStatus
-from flowcore.service import load, request
+from flowcore.service import create_run, load, request
 from flowcore.stores import ArtifactStore
 from flowcore.views.explain import explain
 from flowcore.views.flow_runs import FlowRunView
@@ -43,13 +43,16 @@ from flowcore_adapters.artifacts.book import StoreBook
 from flowcore_adapters.artifacts.factory import StoreSettings
 from flowcore_adapters.artifacts.objects import S3ArtifactStore
 from flowcore_adapters.artifacts.polling import Polling
+from flowcore_adapters.artifacts.services import artifact_services
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
+from flowcore_adapters.http.flow_runs.service import NodeService
 from flowcore_adapters.http.uploads.resources import Uploads
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.runner.budget import Budget
 from flowcore_adapters.runner.capacity import Capacity
 from flowcore_adapters.runner.lines import FLUSH_S
+from flowcore_adapters.runner.ownership import this_program
 from flowcore_adapters.sources.container import engine
 from flowcore_adapters.sources.container.orphans import remove_orphans
 from tests.contract.wsgi_client import Answer, call
@@ -314,6 +317,43 @@ def test_what_arrives_in_a_store_of_others_is_found(log: SharedMemoryEventLog, t
         assert not polling.look(run_id, "in")
         place.finish(run_id)
         assert place.object(run_id, "end") == b"FOUNDFOUND"
+
+
+def test_what_is_in_the_memory_of_one_process_is_for_no_other(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    """Contract flow-runs, section 7, "s3local: BucketName (memory)": what the nodes cannot find is not taken in."""
+    stores = [{"Name": "memory", "Type": "s3local", "Params": {"BucketName": f"{tmp_path.name}-elsewhere"}}]
+    flow = compiled(*CHAIN, Stores=stores, DefaultDataWell={"Store": "memory", "Source": "upload"})
+    clock = SystemClock()
+    services = artifact_services(log, clock, tmp_path)
+    run_id = create_run(log, flow.flow, at=clock.now())
+    stranger = Owner("stranger", "process 4711 on host", "host", 4711)
+    log.claim(run_id, stranger, now=clock.now(), ttl_s=LONGEST_S)
+    nodes = NodeService(services=services)
+    app = create_app(log, uploads=nodes.uploads(), flow_runs=nodes.flow_runs(log))
+
+    def put_url() -> str:
+        document = call(app, f"/api/v1/flow/status/{flow_run_id(run_id)}").document
+        return str(document["WaitingURLs"][0]["PutURL"]).removeprefix("http://127.0.0.1:8000")
+
+    try:
+        refused = call(app, put_url(), method="PUT", body=b"lost")
+        assert (refused.status, refused.document) == (
+            421,
+            {
+                "error": "store 'memory' is in the memory of process 4711 on host, which drives the run: only that"
+                " process takes and hands out its objects. Ask that one, or let several processes have a store of the"
+                " type local, s3fs or s3"
+            },
+        )
+        assert not services.polling.look(run_id, "in")
+        assert load(log, run_id).artifacts == {}
+        log.release(stranger, run_id)
+        log.claim(run_id, this_program(), now=clock.now(), ttl_s=LONGEST_S)
+        assert services.polling.look(run_id, "in")
+        assert call(app, put_url(), method="PUT", body=b"found").status == 200
+        assert list(load(log, run_id).artifacts) == ["in"]
+    finally:
+        services.close()
 
 
 def test_the_keys_of_a_store_are_recorded_nowhere(log: SharedMemoryEventLog, tmp_path: Path) -> None:

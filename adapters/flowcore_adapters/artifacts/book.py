@@ -10,15 +10,16 @@ import attrs
 from flowcore.artifacts import Artifact, Store, WellSource
 from flowcore.documents.nodes.compilation import Compiled
 from flowcore.documents.nodes.object_names import name_on_edge
-from flowcore.errors import ObjectNotFoundError, StoreConfigurationError
+from flowcore.errors import ObjectNotFoundError, StoreConfigurationError, StoreElsewhereError
 from flowcore.ids import RunId, parse_run_id
 from flowcore.model import Flow
 from flowcore.ports import EventLog
 from flowcore.run.events import RunCreated
 from flowcore.stores import DEFAULT_STORE, ArtifactStore
 from flowcore.values import Instant, Json
+from flowcore_adapters.runner.ownership import is_this_program
 
-from .factory import SECRET_PARAMS, StoreSettings, open_store
+from .factory import IN_MEMORY, SECRET_PARAMS, StoreSettings, open_store
 
 _LOCAL: Final = Store(type="local", params={})
 
@@ -74,14 +75,27 @@ class StoreBook:
         """Return the store that a run of *flow* calls *name*.
 
         Raises:
+            StoreElsewhereError: It is in the memory of the process that drives the run, which is another one.
             StoreError: There is none, or it cannot be used.
         """
+        store = self._meant(run_id, flow, name)
+        if store.type == IN_MEMORY:
+            owner = self._log.ownership(run_id).owner
+            if owner is not None and not is_this_program(owner):
+                raise StoreElsewhereError(
+                    f"store '{name}' is in the memory of {owner.name}, which drives the run: only that process takes"
+                    " and hands out its objects. Ask that one, or let several processes have a store of the type"
+                    " local, s3fs or s3"
+                )
+        return self._opened(name, store)
+
+    def _meant(self, run_id: RunId, flow: Flow, name: str) -> Store:
         declared = flow.stores.get(name)
         if declared is None or declared.params is None:
-            return self._opened(name, self._server_store(name))
+            return self._server_store(name)
         with self._lock:
             hidden = self._secrets.get((run_id, name), {})
-        return self._opened(name, self._complete(name, declared, hidden))
+        return self._complete(name, declared, hidden)
 
     def _server_store(self, name: str) -> Store:
         found = self._configured.get(name) or (_LOCAL if name == DEFAULT_STORE else None)

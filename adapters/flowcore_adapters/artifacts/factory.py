@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 SECRET_PARAMS: Final = frozenset({"AccessKey", "SecretKey"})
 """Parameters that no log and no error may show."""
+IN_MEMORY: Final = "s3local"
+"""The type of stores that are in the memory of one process."""
 _REQUIRED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "s3": frozenset({"BucketName", "AccessKey", "SecretKey"}),
-        "s3local": frozenset({"BucketName"}),
+        IN_MEMORY: frozenset({"BucketName"}),
         "s3fs": frozenset({"MountPath", "BucketName"}),
         "local": frozenset(),
     }

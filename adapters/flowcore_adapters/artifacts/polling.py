@@ -7,7 +7,13 @@ from typing import Final
 
 from flowcore.artifacts import Artifact, WellSource
 from flowcore.documents.nodes.object_names import name_on_edge
-from flowcore.errors import CommandRejectedError, FlowcoreError, ObjectNotFoundError, StoreConfigurationError
+from flowcore.errors import (
+    CommandRejectedError,
+    FlowcoreError,
+    ObjectNotFoundError,
+    StoreConfigurationError,
+    StoreElsewhereError,
+)
 from flowcore.ids import RunId
 from flowcore.ports import Clock, EventLog
 from flowcore.service import load
@@ -123,6 +129,9 @@ class Polling:
             content = _looked_at(store, name)
         except ObjectNotFoundError:
             return True
+        except StoreElsewhereError:
+            # Another process has taken the run over, and looks for itself.
+            return False
         except FlowcoreError as error:
             _LOG.warning("run %s: looking for '%s' failed: %s", run_id, edge, error)
             return True

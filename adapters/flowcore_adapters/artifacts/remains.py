@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
@@ -15,9 +15,9 @@ from flowcore.service import load
 from flowcore.stores import DEFAULT_STORE
 
 from .book import StoreBook
+from .factory import IN_MEMORY
 from .local import LocalArtifactStore
 
-_IN_MEMORY: Final = "s3local"
 Objects: TypeAlias = dict[tuple[str, str], LocalArtifactStore]
 """Objects on this machine's disks, by the directory of their store and their name, whatever a flow calls the store."""
 
@@ -143,7 +143,7 @@ def _local(book: StoreBook, run_id: RunId, flow: Flow, name: str) -> LocalArtifa
 def _passing(flow: Flow, name: str) -> bool:
     """Return whether a store is gone with its process."""
     declared = flow.stores.get(name)
-    return declared is not None and declared.type == _IN_MEMORY
+    return declared is not None and declared.type == IN_MEMORY
 
 
 def _exists(store: LocalArtifactStore, name: str) -> bool:

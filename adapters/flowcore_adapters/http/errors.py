@@ -20,6 +20,8 @@ _STATUSES: Final = {
     "object-name": falcon.HTTP_409,
     "object-not-found": falcon.HTTP_404,
     "object-too-large": falcon.HTTP_413,
+    # RFC 9110, section 15.5.20: not able to answer for what is asked for; over another connection it may be.
+    "store-elsewhere": falcon.HTTP_421,
 }
 """HTTP statuses by the code of the error; what is not named is a fault of ours."""
 _RequestT = TypeVar("_RequestT", bound=falcon.Request)

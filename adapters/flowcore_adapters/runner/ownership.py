@@ -55,6 +55,11 @@ def is_gone(owner: Owner) -> bool:
     return False
 
 
+def is_this_program(owner: Owner) -> bool:
+    """Return whether *owner* is of this very process."""
+    return owner.host == _host() and owner.pid == os.getpid()
+
+
 def claim(log: EventLog, run_id: StreamId, owner: Owner, clock: Clock) -> int:
     """Make *owner* the one who drives *run_id*, also after one that is seen to be gone; return the epoch.
 

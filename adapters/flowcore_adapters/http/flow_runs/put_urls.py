@@ -7,7 +7,7 @@ from typing import Literal
 
 import falcon
 
-from flowcore.errors import StoreError
+from flowcore.errors import StoreElsewhereError, StoreError
 from flowcore.ids import RunId, flow_run_id
 from flowcore.ports import Clock
 from flowcore.values import Instant
@@ -57,7 +57,11 @@ class StorePutUrls:
         self, method: Literal["GET", "PUT"], run_id: RunId, artifact: ArtifactDocument
     ) -> tuple[str, str] | None:
         """Return a URL of the store itself, and when it ends; None when it has no server."""
-        store = self._stores.find(artifact["StoreName"], flow_run_id(run_id))
+        try:
+            store = self._stores.find(artifact["StoreName"], flow_run_id(run_id))
+        except StoreElsewhereError:
+            # It has no server, and the URL is good at the process that has it.
+            return None
         if not isinstance(store, S3ArtifactStore):
             return None
         url = store.sign(method, artifact["ObjectName"], expires_in_s=LONGEST_S)

@@ -37,6 +37,9 @@ _QUERY: Final = (
     Parameter("sig", "The signature.", _TEXT, required=True),
 )
 _BYTES: Final = "application/octet-stream"
+_ELSEWHERE: Final = Answer(
+    "The Host header does not name this server, or the store is in the memory of another process.", OBJECT
+)
 _PUT: Final = operation(
     "Put an object with a signed URL",
     query=_QUERY,
@@ -47,6 +50,7 @@ _PUT: Final = operation(
         415: Answer(
             "It is not of a type that the nodes take which wait for it; in a run that goes on they fail.", OBJECT
         ),
+        421: _ELSEWHERE,
     },
 )
 _CHUNK: Final = 256 * 1024
@@ -161,6 +165,7 @@ class UploadResource:
             200: Answer("The object.", _TEXT, _BYTES),
             206: Answer("The part of it that `Range` asks for.", _TEXT, _BYTES),
             416: Answer("The part begins beyond the end.", OBJECT),
+            421: _ELSEWHERE,
         },
     )
     def on_get(self, request: falcon.Request, response: falcon.Response, **_names: str) -> None:
