@@ -29,7 +29,7 @@ def test_every_responder_is_described(route: Route, method: str) -> None:
     name = f"{type(route.resource).__name__}.on_{method}"
     assert operations(route.resource)[method] is not None, (
         f"{method.upper()} {route.path} is not in /openapi.json: put `@operation(about, answers={{200: SCHEMA}})`"
-        f" above {name} (see flowcore_adapters/http/operations.py)"
+        f" above {name} (see flowcore_adapters/http/description/operations.py)"
     )
 
 

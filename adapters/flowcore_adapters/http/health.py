@@ -5,7 +5,8 @@ import falcon
 from flowcore.errors import LogError
 from flowcore.ports import EventLog
 
-from .description.operations import OBJECT, Answer, operation
+from .description.operations import Answer, operation
+from .description.schemas import OBJECT
 
 
 class HealthResource:

@@ -16,8 +16,8 @@ from flowcore.service import load
 from flowcore.views.batches import FILTERS, BatchSummary, batch_id_text, history
 from flowcore_adapters.http.description.operations import UNCHANGED, operation
 from flowcore_adapters.http.errors import RefusedError
-from flowcore_adapters.http.executions.operations import BUSY, VIEW_QUERY
 from flowcore_adapters.http.incoming.admission import Admission
+from flowcore_adapters.http.views.operations import BUSY, VIEW_QUERY
 from flowcore_adapters.http.views.query import read_query
 from flowcore_adapters.http.views.resource import has_etag, wait_for
 from flowcore_adapters.launching import stop_batches

@@ -11,7 +11,8 @@ from flowcore.json_text import to_json
 from flowcore.values import Json
 from flowcore_adapters.http.routing import Route, Scope
 
-from .operations import ERROR, OBJECT, Answer, Operation, operation, operations
+from .operations import Answer, Operation, operation, operations
+from .schemas import ERROR, OBJECT, TEXT, object_of
 
 _VARIABLE: Final = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 _REFUSALS: Final = {
@@ -74,7 +75,6 @@ def describe(routes: Sequence[Route]) -> dict[str, Json]:
                 for name in variables
             ]
             paths[_VARIABLE.sub(r"{\1}", route.path)] = {**methods, **({"parameters": parameters} if variables else {})}
-    error: Json = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -84,7 +84,7 @@ def describe(routes: Sequence[Route]) -> dict[str, Json]:
         },
         "paths": paths,
         "components": {
-            "schemas": {"Error": error},
+            "schemas": {"Error": object_of({"error": TEXT})},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }

@@ -18,15 +18,6 @@ from flowcore.values import Json
 _Responder = TypeVar("_Responder", bound=Callable[..., object])
 _ATTRIBUTE: Final = "openapi_operation"
 
-OBJECT: Final[Json] = {"type": "object"}
-"""Any JSON object."""
-
-ERROR: Final[Json] = {"$ref": "#/components/schemas/Error"}
-"""What is wrong, in words: the body of every refusal."""
-
-POSITION: Final[Json] = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
-"""A position in the event log."""
-
 
 @attrs.frozen
 class Parameter:

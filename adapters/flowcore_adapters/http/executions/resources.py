@@ -9,12 +9,14 @@ from flowcore.errors import RunNotFoundError
 from flowcore.ports import EventLog
 from flowcore.views.executions import active_list, encode
 from flowcore_adapters.http.description.operations import UNCHANGED, Parameter, operation
+from flowcore_adapters.http.description.schemas import TEXT
 from flowcore_adapters.http.incoming.admission import Admission
+from flowcore_adapters.http.views.operations import BUSY, VIEW_ANSWERS, VIEW_QUERY
 from flowcore_adapters.http.views.query import read_query
 from flowcore_adapters.http.views.resource import ViewResource, has_etag, wait_for
 
 from .active_runs import ActiveRuns
-from .operations import ACTIVE, BUSY, LOGS, VIEW_ANSWERS, VIEW_QUERY
+from .operations import ACTIVE, EXECUTION, LOGS
 
 UNKNOWN: Final = "Execution not found"
 
@@ -27,7 +29,7 @@ class ExecutionResource:
         self._log = log
         self._view = view
 
-    @operation("The status of a run", query=VIEW_QUERY, answers=VIEW_ANSWERS)
+    @operation("The status of a run", query=VIEW_QUERY, answers={200: EXECUTION, **VIEW_ANSWERS})
     def on_get(self, request: falcon.Request, response: falcon.Response, execution_id: str) -> None:
         """Answer with the status of one run."""
         show(self._log, self._view, request, response, execution_id)
@@ -43,7 +45,7 @@ class ExecutionLogsResource:
         self._log = log
         self._view = view
 
-    @operation("The lines that the steps of a run wrote", query=VIEW_QUERY, answers={**VIEW_ANSWERS, 200: LOGS})
+    @operation("The lines that the steps of a run wrote", query=VIEW_QUERY, answers={200: LOGS, **VIEW_ANSWERS})
     def on_get(self, request: falcon.Request, response: falcon.Response, execution_id: str) -> None:
         """Answer with the newest lines of one run."""
         show(self._log, self._view, request, response, execution_id)
@@ -61,8 +63,8 @@ class ExecutionStatusResource:
 
     @operation(
         "The status of a run, or of the most recent one",
-        query=(Parameter("executionId", "The run, in any spelling.", {"type": "string"}), *VIEW_QUERY),
-        answers=VIEW_ANSWERS,
+        query=(Parameter("executionId", "The run, in any spelling.", TEXT), *VIEW_QUERY),
+        answers={200: EXECUTION, **VIEW_ANSWERS},
     )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Answer with the status of one run."""

@@ -20,7 +20,8 @@ from flowcore.values import Json
 from flowcore.views.batches import batch_id_text, item_id_text
 from flowcore.views.executions import execution_id
 from flowcore_adapters.batch_items import Candidate, Candidates, items, messages
-from flowcore_adapters.http.description.operations import OBJECT, Answer, Parameter, operation
+from flowcore_adapters.http.description.operations import Answer, Parameter, operation
+from flowcore_adapters.http.description.schemas import FLAG, OBJECT, TEXT
 from flowcore_adapters.http.incoming.json_body import read_object
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.workflow_files import MAX_FILE, FolderError, WorkflowFolders
@@ -145,9 +146,9 @@ class ScanResource:
     @operation(
         "The workflows of a folder, each checked",
         query=(
-            Parameter("folderPath", "The folder, from the workflows root.", {"type": "string"}, required=True),
-            Parameter("recursive", "Whether to look into its folders too.", {"type": "boolean"}),
-            Parameter("pattern", "A file name with `*` and `?`; `*.json` when left out.", {"type": "string"}),
+            Parameter("folderPath", "The folder, from the workflows root.", TEXT, required=True),
+            Parameter("recursive", "Whether to look into its folders too.", FLAG),
+            Parameter("pattern", "A file name with `*` and `?`; `*.json` when left out.", TEXT),
         ),
         answers={
             200: {"type": "array", "items": OBJECT},

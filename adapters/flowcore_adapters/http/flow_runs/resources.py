@@ -22,10 +22,12 @@ from flowcore.run.events import RunCreated
 from flowcore.values import Instant, Json
 from flowcore.views.flow_runs import UNSIGNED, ArtifactDocument, FlowRunDocument, WaitingUrlDocument, instant_text
 from flowcore_adapters.artifacts.signed_urls import SAFE
-from flowcore_adapters.http.description.operations import OBJECT, UNCHANGED, Answer, Parameter, operation
+from flowcore_adapters.http.description.operations import UNCHANGED, Answer, operation
+from flowcore_adapters.http.description.schemas import OBJECT, TEXT, list_of, object_of
 from flowcore_adapters.http.routing import Route, Scope
 from flowcore_adapters.http.uploads.resources import Uploads
 from flowcore_adapters.http.views.cache import ViewCache
+from flowcore_adapters.http.views.operations import BUSY, VIEW_QUERY
 from flowcore_adapters.http.views.query import read_query
 from flowcore_adapters.http.views.resource import ViewResource
 
@@ -44,24 +46,9 @@ _START_S: Final = 2.0
 
 Launch: TypeAlias = Callable[[Compiled], RunId]
 """Starts a run and has it driven."""
-_ENTRY: Final[Json] = {
-    "type": "object",
-    "properties": {name: {"type": "string"} for name in ("Type", "Code", "Name", "Description")},
-}
-_TEXT: Final[Json] = {"type": "string"}
-_FAILURE: Final[Json] = {
-    "type": "object",
-    "properties": {
-        "error": {"type": "string"},
-        "Errors": {"type": "array", "items": _ENTRY},
-        "Warnings": {"type": "array", "items": _ENTRY},
-    },
-}
-_REQUEST: Final[Json] = {
-    "type": "object",
-    "properties": {"Flow": {"type": "object"}, "NodeDefs": {"type": "array", "items": {"type": "object"}}},
-    "required": ["Flow", "NodeDefs"],
-}
+_ENTRIES: Final = list_of(object_of({}, optional=dict.fromkeys(("Type", "Code", "Name", "Description"), TEXT)))
+_FAILURE: Final = object_of({}, optional={"error": TEXT, "Errors": _ENTRIES, "Warnings": _ENTRIES})
+_REQUEST: Final = object_of({"Flow": OBJECT, "NodeDefs": list_of(OBJECT)})
 
 
 class PutUrls(Protocol):
@@ -108,7 +95,7 @@ class FlowTestResource:
             200: OBJECT,
             400: Answer(
                 "The body is no JSON object (a text), the flow cannot run, or the query is malformed.",
-                {"anyOf": [_TEXT, _FAILURE]},
+                {"anyOf": [TEXT, _FAILURE]},
             ),
             502: Answer("A store cannot be used.", _FAILURE),
             503: Answer("This server starts no runs.", _FAILURE),
@@ -179,17 +166,12 @@ class FlowStatusResource:
 
     @operation(
         "A run as a flow run",
-        query=(
-            Parameter("at", "Look back to this position of the log", {"type": "integer"}),
-            Parameter("after", "Answer 304 unless something came after this position", {"type": "integer"}),
-            Parameter("wait", "With `after`: how long to wait for that, in seconds", {"type": "number"}),
-            *URL_QUERY,
-        ),
+        query=(*VIEW_QUERY, *URL_QUERY),
         answers={
             200: OBJECT,
             304: UNCHANGED,
-            400: Answer("There is no such run (a text), or the query is malformed.", {"anyOf": [_TEXT, OBJECT]}),
-            503: Answer("Too many requests are waiting."),
+            400: Answer("There is no such run (a text), or the query is malformed.", {"anyOf": [TEXT, OBJECT]}),
+            503: BUSY,
         },
     )
     def on_get(self, request: falcon.Request, response: falcon.Response, flow_run_id: str) -> None:

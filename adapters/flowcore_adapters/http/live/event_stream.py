@@ -16,8 +16,10 @@ import falcon
 from flowcore.errors import LogError, RunNotFoundError
 from flowcore.json_text import to_json
 from flowcore.ports import EventLog
-from flowcore_adapters.http.description.operations import OBJECT, POSITION, Answer, Parameter, operation
+from flowcore_adapters.http.description.operations import Answer, Parameter, operation
+from flowcore_adapters.http.description.schemas import OBJECT, POSITION, TEXT
 from flowcore_adapters.http.incoming.admission import Admission
+from flowcore_adapters.http.views.operations import BUSY
 from flowcore_adapters.http.views.query import read_query
 from flowcore_adapters.http.views.resource import GONE
 
@@ -52,12 +54,12 @@ class EventStreamResource:
         "What happens in all runs, as it happens, as Server-Sent Events",
         query=(
             Parameter("after", "The position in the log to begin after; without it, now.", POSITION),
-            Parameter("run_id", "One run alone, in any spelling.", {"type": "string"}),
+            Parameter("run_id", "One run alone, in any spelling.", TEXT),
         ),
         answers={
             200: Answer("The events, until the client goes.", OBJECT, media="text/event-stream"),
             404: Answer("There is no such run.", OBJECT),
-            503: Answer("Too many requests are waiting for news.", OBJECT),
+            503: BUSY,
         },
     )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:

@@ -17,8 +17,8 @@ import falcon
 
 from flowcore.errors import LogError
 from flowcore.ports import EventLog
-from flowcore.values import Json
-from flowcore_adapters.http.description.operations import ERROR, OBJECT, Answer, Parameter, operation
+from flowcore_adapters.http.description.operations import Answer, Parameter, operation
+from flowcore_adapters.http.description.schemas import ERROR, OBJECT, TEXT, WHOLE, object_of
 from flowcore_adapters.http.incoming.admission import FULL, RETRY_AFTER_S, Admission
 from flowcore_adapters.http.views.resource import GONE
 
@@ -40,11 +40,7 @@ _UNKNOWN_TRANSPORT: Final = 0
 _UNKNOWN_SESSION: Final = 1
 _BAD_METHOD: Final = 2
 _UNSUPPORTED_PROTOCOL: Final = 5
-_REFUSAL: Final[Json] = {
-    "type": "object",
-    "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
-    "required": ["code", "message"],
-}
+_REFUSAL: Final = object_of({"code": WHOLE, "message": TEXT})
 """What Engine.IO says of a request that breaks its protocol."""
 _JSON: Final = ("Content-Type", "application/json")
 
@@ -87,10 +83,10 @@ class Missing:
         query=(
             Parameter("EIO", "The version of Engine.IO.", {"const": "4"}, required=True),
             Parameter("transport", "How packets travel.", {"enum": list(_TRANSPORTS)}, required=True),
-            Parameter("sid", "The session.", {"type": "string"}),
+            Parameter("sid", "The session.", TEXT),
         ),
         answers={
-            200: Answer("Packets.", {"type": "string"}, media="text/plain"),
+            200: Answer("Packets.", TEXT, media="text/plain"),
             400: Answer("The request is malformed, for the guard or for the protocol.", {"anyOf": [ERROR, _REFUSAL]}),
             501: OBJECT,
             503: OBJECT,

@@ -20,21 +20,21 @@ from flowcore_adapters.artifacts.incoming import IncomingFile
 from flowcore_adapters.artifacts.intake import Arrivals, Intake
 from flowcore_adapters.artifacts.local import LocalArtifactStore
 from flowcore_adapters.artifacts.signed_urls import METHODS, PREFIX, Ticket, UrlSigner
-from flowcore_adapters.http.description.operations import OBJECT, Answer, Parameter, operation
+from flowcore_adapters.http.description.operations import Answer, Parameter, operation
+from flowcore_adapters.http.description.schemas import OBJECT, TEXT
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from _typeshed.wsgi import WSGIEnvironment
 
 PATH: Final = f"{PREFIX}{{store}}/{{name:path}}"
-_TEXT: Final = {"type": "string"}
 _QUERY: Final = (
-    Parameter("exp", "When the URL ends, in seconds since the epoch.", _TEXT, required=True),
-    Parameter("kid", "The name of the key that signed it.", _TEXT, required=True),
-    Parameter("max", "How large the object may be, in bytes; only to put.", _TEXT),
-    Parameter("run", "The run that waits for the object.", _TEXT),
-    Parameter("edge", "The edge of that run.", _TEXT),
-    Parameter("sig", "The signature.", _TEXT, required=True),
+    Parameter("exp", "When the URL ends, in seconds since the epoch.", TEXT, required=True),
+    Parameter("kid", "The name of the key that signed it.", TEXT, required=True),
+    Parameter("max", "How large the object may be, in bytes; only to put.", TEXT),
+    Parameter("run", "The run that waits for the object.", TEXT),
+    Parameter("edge", "The edge of that run.", TEXT),
+    Parameter("sig", "The signature.", TEXT, required=True),
 )
 _BYTES: Final = "application/octet-stream"
 _ELSEWHERE: Final = Answer(
@@ -162,8 +162,8 @@ class UploadResource:
         "Fetch an object with a signed URL",
         query=_QUERY,
         answers={
-            200: Answer("The object.", _TEXT, _BYTES),
-            206: Answer("The part of it that `Range` asks for.", _TEXT, _BYTES),
+            200: Answer("The object.", TEXT, _BYTES),
+            206: Answer("The part of it that `Range` asks for.", TEXT, _BYTES),
             416: Answer("The part begins beyond the end.", OBJECT),
             421: _ELSEWHERE,
         },

@@ -15,7 +15,18 @@ from flowcore.secrets import mask
 from flowcore.values import Json
 from flowcore.views.difference import difference
 from flowcore.views.explain import explain
-from flowcore_adapters.http.description.operations import POSITION, UNCHANGED, Parameter, operation
+from flowcore_adapters.http.description.operations import UNCHANGED, Parameter, operation
+from flowcore_adapters.http.description.schemas import (
+    COUNT,
+    FLAG,
+    FROM_ONE,
+    OBJECT,
+    POSITION,
+    TEXT,
+    WHOLE,
+    list_of,
+    object_of,
+)
 
 from .query import read_query
 from .resource import has_etag
@@ -25,56 +36,34 @@ MAX_LIMIT: Final = 1_000
 """How many events a page may have."""
 
 
-_LIST: Final[Json] = {"type": "array", "items": {"type": "object"}}
-_EVENTS: Final[Json] = {
-    "type": "object",
-    "required": ["run_id", "events", "next"],
-    "properties": {
-        "run_id": {"type": "integer"},
-        "next": POSITION,
-        "events": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["position", "version", "epoch", "at", "type", "schema", "data"],
-                "properties": {
-                    "position": {"type": "integer", "minimum": 1},
-                    "version": {"type": "integer", "minimum": 1},
-                    "epoch": {"type": "integer", "minimum": 0},
-                    "at": {"type": "number"},
-                    "type": {"type": "string"},
-                    "schema": {"type": "integer"},
-                    "data": {"type": "object"},
-                },
-            },
-        },
-    },
-}
-_EXPLANATION: Final[Json] = {
-    "type": "object",
-    "required": ["run_id", "step", "status", "sentences", "attempts"],
-    "properties": {
-        "run_id": {"type": "integer"},
-        "step": {"type": "string"},
-        "status": {"type": "string"},
-        "sentences": {"type": "array", "items": {"type": "string"}},
-        "attempts": _LIST,
-    },
-}
-_DIFFERENCE: Final[Json] = {
-    "type": "object",
-    "required": ["equal", "first", "second", "flow", "states", "outputs", "timings", "parting"],
-    "properties": {
-        "equal": {"type": "boolean"},
-        "first": {"type": "integer"},
-        "second": {"type": "integer"},
+_LIST: Final = list_of(OBJECT)
+_EVENT: Final = object_of(
+    {
+        "position": FROM_ONE,
+        "version": FROM_ONE,
+        "epoch": COUNT,
+        "at": {"type": "number"},
+        "type": TEXT,
+        "schema": WHOLE,
+        "data": OBJECT,
+    }
+)
+_EVENTS: Final = object_of({"run_id": WHOLE, "next": POSITION, "events": list_of(_EVENT)})
+_EXPLANATION: Final = object_of(
+    {"run_id": WHOLE, "step": TEXT, "status": TEXT, "sentences": list_of(TEXT), "attempts": _LIST}
+)
+_DIFFERENCE: Final = object_of(
+    {
+        "equal": FLAG,
+        "first": WHOLE,
+        "second": WHOLE,
         "flow": _LIST,
         "states": _LIST,
         "outputs": _LIST,
         "timings": _LIST,
         "parting": {"type": ["object", "null"]},
-    },
-}
+    }
+)
 
 
 class EventsResource:
@@ -113,7 +102,7 @@ class ExplainResource:
     @operation(
         "Why a step stands where it stands",
         query=(
-            Parameter("step", "Its name, or an item of its list: `fetch/3`.", {"type": "string"}, required=True),
+            Parameter("step", "Its name, or an item of its list: `fetch/3`.", TEXT, required=True),
             Parameter("at", "Why it stood so at this position.", POSITION),
         ),
         answers={200: _EXPLANATION, 304: UNCHANGED},

@@ -10,11 +10,13 @@ import falcon
 from flowcore.errors import RunNotFoundError
 from flowcore.ids import RunId
 from flowcore.ports import EventLog
-from flowcore_adapters.http.description.operations import OBJECT, POSITION, UNCHANGED, Answer, Parameter, operation
+from flowcore_adapters.http.description.operations import Parameter, operation
+from flowcore_adapters.http.description.schemas import OBJECT, TEXT
 from flowcore_adapters.http.incoming.admission import Admission
 
 from .cache import Headers, Page, ViewCache
-from .query import LATEST, LONGEST_WAIT_S, ViewQuery, read_query
+from .operations import VIEW_ANSWERS, VIEW_QUERY
+from .query import LATEST, ViewQuery, read_query
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -44,22 +46,8 @@ class ViewResource:
 
     @operation(
         "What a run shows, or the most recent one",
-        query=(
-            Parameter("run_id", "The run to show, in any spelling.", {"type": "string"}),
-            Parameter("at", "The run as it was when the log was at this position.", POSITION),
-            Parameter(
-                "after", "A position that the caller has seen: 304 unless something has happened since.", POSITION
-            ),
-            Parameter(
-                "wait", f"With `after`: for how many seconds to wait, {LONGEST_WAIT_S:g} at most.", {"type": "number"}
-            ),
-        ),
-        answers={
-            200: OBJECT,
-            304: UNCHANGED,
-            404: Answer("There is no such run, or there was none yet.", OBJECT),
-            503: Answer("Too many requests are waiting for news.", OBJECT),
-        },
+        query=(Parameter("run_id", "The run to show, in any spelling.", TEXT), *VIEW_QUERY),
+        answers={200: OBJECT, **VIEW_ANSWERS},
     )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Answer with the view, or with 304 when the caller has it."""
