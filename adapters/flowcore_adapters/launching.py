@@ -1,7 +1,7 @@
 """Starting runs and batches in this process, and stopping batches from any: recorded first, then driven or told."""
 
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -40,18 +40,28 @@ class Driver(Protocol):
         ...
 
 
+def _nothing(_run_id: RunId) -> None:
+    """Look for nothing: whoever needs to knows of it otherwise."""
+
+
 @attrs.frozen
 class Launcher:
-    """Records runs and batches, and has them driven from here."""
+    """Records runs and batches, and has them driven from here.
+
+    Attributes:
+        driver: Who drives them.
+        watch: Has it looked for what a run waits for where nobody tells (see `artifacts.polling`).
+    """
 
     log: EventLog
     clock: Clock
     driver: Driver
+    watch: Callable[[RunId], None] = _nothing
 
     def start_run(
         self, flow: Flow, *, labels: Mapping[str, str], trace: bool = False, breakpoints: Breakpoints | None = None
     ) -> RunId:
-        """Record a run of *flow* and start it at once: single runs are never queued."""
+        """Record a run of *flow*, which waits for no objects, and start it at once: single runs are never queued."""
         run_id = create_run(self.log, flow, at=self.clock.now(), labels=labels, trace=trace, breakpoints=breakpoints)
         self.driver.adopt(run_id)
         return run_id
@@ -66,7 +76,7 @@ class Launcher:
         """See that a run is driven, by whomever."""
         if not is_driven(self.log, run_id, self.clock):
             with suppress(RunOwnedError):
-                self.driver.adopt(run_id)
+                self._adopt(run_id)
 
     def go_on(self, *, but: Container[RunId] = ()) -> "LeftOver":
         """Go on with whatever was left unfinished and nobody else drives, *but* for some runs."""
@@ -83,13 +93,17 @@ class Launcher:
             if run_id in but:
                 continue
             try:
-                self.driver.adopt(run_id)
+                self._adopt(run_id)
                 found.runs.append(run_id)
             except RunOwnedError:
                 continue
             except FlowcoreError as error:
                 found.warnings.append(f"run {run_id} cannot be resumed: {error}")
         return found
+
+    def _adopt(self, run_id: RunId) -> None:
+        self.driver.adopt(run_id)
+        self.watch(run_id)
 
 
 @attrs.define

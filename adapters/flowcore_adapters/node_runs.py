@@ -3,13 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
-import attrs
-
 from flowcore.artifacts import Artifact
 from flowcore.documents.nodes.compilation import Compiled
 from flowcore.documents.nodes.object_names import name_on_edge
 from flowcore.errors import ObjectNameError
-from flowcore.ids import BatchId, RunId
+from flowcore.ids import RunId
 from flowcore.model import Flow
 from flowcore.ports import Clock, EventLog
 from flowcore.run.commands import DeliverArtifact
@@ -18,7 +16,6 @@ from flowcore.stores import check_object_name
 from flowcore.values import Instant
 
 from .audited_log import audited
-from .launching import Driver
 
 Create: TypeAlias = Callable[[EventLog], RunId]
 """Records a run and returns its id."""
@@ -78,24 +75,6 @@ def prepare_run(create: Create, compiled: Compiled, storage: Storage, clock: Clo
         return run_id
 
     return create_supplied
-
-
-@attrs.frozen
-class WatchingDriver:
-    """A driver that has it looked for what its runs wait for where nobody tells (see `artifacts.polling`)."""
-
-    driver: Driver
-    watch: Callable[[RunId], None]
-
-    def adopt(self, run_id: RunId) -> object:
-        """Drive a run."""
-        ended = self.driver.adopt(run_id)
-        self.watch(run_id)
-        return ended
-
-    def adopt_batch(self, batch_id: BatchId) -> object:
-        """Drive a batch; nothing in it waits for objects."""
-        return self.driver.adopt_batch(batch_id)
 
 
 class NodeRuns:

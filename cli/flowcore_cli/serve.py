@@ -167,7 +167,7 @@ def serve(
             nodes=Workshop(services.handing, runtime.budget(), services.polling.watch),
             shown_by=None if no_db else lambda name: show_command(name, db),
         )
-        launch = NodeRuns(log, clock, serving.going_on.drive, services.book)
+        launch = NodeRuns(log, clock, serving.launcher.drive, services.book)
         server = stack.enter_context(
             start_server(
                 log,
@@ -176,7 +176,6 @@ def serve(
                 insecure=insecure_no_auth,
                 own=None if run is None else run.own,
                 nodes=NodeService(services=services, launch=launch, public_url=public_url),
-                launcher=serving.going_on,
                 starting=Starting(serving.launcher, registry.catalog, WorkflowFolders(root)),
             )
         )

@@ -9,7 +9,6 @@ from flowcore_adapters.http.executions.start_resources import Starting
 from flowcore_adapters.http.flow_runs.service import NodeService
 from flowcore_adapters.http.incoming.guard import GuardSettings
 from flowcore_adapters.http.server import ServerHandle, serve_in_thread
-from flowcore_adapters.launching import Launcher
 
 
 @attrs.define
@@ -35,13 +34,12 @@ def start_server(
     insecure: bool = False,
     own: OwnRun | None = None,
     nodes: NodeService | None = None,
-    launcher: Launcher | None = None,
     starting: Starting | None = None,
 ) -> ServerHandle:
     """Serve *log* at *port*, with *own* as its most recent run, and *starting* new ones; stop the server afterwards.
 
-    Runs of flows of nodes are started, and their artifacts put and fetched, as *nodes* says. Other runs that nobody
-    drives are driven by *launcher* when they are continued.
+    Runs of flows of nodes are started, and their artifacts put and fetched, as *nodes* says. Runs that nobody drives
+    are driven as *starting* says when they are continued.
 
     Raises:
         ServerError: It cannot listen there, or must not.
@@ -54,7 +52,6 @@ def start_server(
         own=own,
         uploads=uploads,
         flow_runs=None if nodes is None else nodes.flow_runs(log),
-        launcher=launcher,
         starting=starting,
     )
     return serve_in_thread(application, guard.host, port, token=guard.token, insecure=insecure, uploads=uploads)

@@ -13,7 +13,6 @@ from flowcore.run.commands import StopRun
 from flowcore.service import load
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
-from flowcore_adapters.node_runs import WatchingDriver
 from flowcore_adapters.registry import Registry
 from flowcore_adapters.runner.engine import Engine
 from flowcore_cli.batch_records import BatchRecord
@@ -33,8 +32,7 @@ class Serving:
     """The engine of a server.
 
     Attributes:
-        launcher: What requests start runs and batches with.
-        going_on: The same for runs that may wait for objects: it has these looked for.
+        launcher: What requests start runs and batches with, and go on with them.
     """
 
     def __init__(
@@ -60,8 +58,7 @@ class Serving:
         self._inbox: SimpleQueue[Signal] = SimpleQueue()
         self._runs: dict[RunId, Flag] = {}
         self._batches: dict[BatchId, Flag] = {}
-        self.launcher = Launcher(log, self._clock, self._engine)
-        self.going_on = Launcher(log, self._clock, WatchingDriver(self._engine, nodes.watch))
+        self.launcher = Launcher(log, self._clock, self._engine, nodes.watch)
 
     def adopt(self, run_id: RunId) -> Flag:
         """Drive a run (see `Engine.adopt`)."""

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -17,11 +18,13 @@ from flowcore.service import RunSession, commit, create_run, load, request, unfi
 from flowcore.values import Instant
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http.app import create_app
+from flowcore_adapters.http.executions.start_resources import Starting
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.registry import load_registry
 from flowcore_adapters.runner.engine import Engine
 from flowcore_adapters.steering import wait_for_end
+from flowcore_adapters.workflow_files import WorkflowFolders
 from tests.contract.driven_run import RUN, T0, Driven, step
 from tests.contract.wsgi_client import Answer, call
 
@@ -604,7 +607,7 @@ class TestDriven:
         assert get(log, "s/active").document["totalActive"] == 0
 
     def test_a_paused_run_that_nobody_drives_is_driven_from_here(
-        self, log: SharedMemoryEventLog, engine: Engine
+        self, log: SharedMemoryEventLog, engine: Engine, tmp_path: Path
     ) -> None:
         """Its process has died: who lets it go on sees to it."""
         flow = Flow(sources={"source": Source(type="value")}, steps=NAVIGATE)
@@ -613,7 +616,8 @@ class TestDriven:
         session.execute(StartRun(at=Instant(T0)))
         session.execute(Settle(at=Instant(T0)))
         commit(log, [session])
-        application = create_app(log, launcher=Launcher(log, SystemClock(), engine))
+        starting = Starting(Launcher(log, SystemClock(), engine), load_registry().catalog, WorkflowFolders(tmp_path))
+        application = create_app(log, starting=starting)
         body = b'{"action": "continueWithoutBreakpoint"}'
         headers = {"Content-Type": "application/json"}
         answer = call(application, f"{BASE}/pause-control", method="POST", body=body, headers=headers)

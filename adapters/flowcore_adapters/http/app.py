@@ -7,7 +7,6 @@ import falcon
 
 from flowcore.ports import EventLog
 from flowcore_adapters.audited_log import audited
-from flowcore_adapters.launching import Launcher
 
 from . import errors
 from .audit import Auditor
@@ -56,7 +55,6 @@ def routes(
     uploads: Uploads | None = None,
     admission: Admission | None = None,
     flow_runs: FlowRuns | None = None,
-    launcher: Launcher | None = None,
     starting: Starting | None = None,
 ) -> tuple[Route, ...]:
     """Return everything that can be asked of *log*, and what can be put and fetched when there are *uploads*.
@@ -83,7 +81,6 @@ def routes(
             cache=cache,
             admission=admission,
             own=own,
-            drive=None if launcher is None else launcher.drive,
             starting=starting,
         ),
         *flow_routes(log, cache, flow_run, flow_runs or FlowRuns(), uploads),
@@ -98,7 +95,6 @@ def create_app(
     own: OwnRun | None = None,
     uploads: Uploads | None = None,
     flow_runs: FlowRuns | None = None,
-    launcher: Launcher | None = None,
     starting: Starting | None = None,
 ) -> "WSGIApplication":
     """Return the application over *log*.
@@ -113,8 +109,7 @@ def create_app(
         own: The one run that "the most recent run" means, whatever else is recorded: for a server beside a run.
         uploads: The stores whose objects are put and fetched here; None for none.
         flow_runs: How runs of flows of nodes are started; None where none are.
-        launcher: Has runs driven from here; None for an application that drives none.
-        starting: What runs and batches are started with; without it this server starts nothing.
+        starting: What runs and batches are started and gone on with; without it this server does neither.
     """
     guard = guard or GuardSettings()
     log = audited(log)
@@ -136,7 +131,6 @@ def create_app(
             uploads=uploads,
             admission=admission,
             flow_runs=flow_runs,
-            launcher=launcher,
             starting=starting,
         )
     )

@@ -1,7 +1,5 @@
 """The paths of the executions family."""
 
-from collections.abc import Callable
-
 from flowcore.ids import RunId
 from flowcore.ports import Clock, EventLog
 from flowcore_adapters.clock import SystemClock
@@ -38,7 +36,6 @@ def execution_routes(
     admission: Admission,
     own: OwnRun | None = None,
     clock: Clock | None = None,
-    drive: Callable[[RunId], None] | None = None,
     starting: Starting | None = None,
 ) -> tuple[Route, ...]:
     """Return what can be asked about the runs and batches of *log*, and asked of them.
@@ -49,15 +46,13 @@ def execution_routes(
         admission: Who may wait for news.
         own: The one run that "the most recent run" means, or None.
         clock: The time.
-        drive: Sees that a run is driven; without it, *starting* does.
-        starting: What runs and batches are started with; None where nothing is.
+        starting: What runs and batches are started and gone on with; None where neither is done.
     """
     view = ViewResource(log, cache, admission, "execution", empty=b'{"executionId":"","status":"idle"}', own=own)
     lines = ViewResource(log, cache, admission, "logs", empty=b"{}", own=own)
     active = ActiveRuns(log)
     clock = SystemClock() if clock is None else clock
-    if drive is None:
-        drive = _drive_nothing if starting is None else starting.launcher.drive
+    drive = _drive_nothing if starting is None else starting.launcher.drive
     steering = Steering(log, active, clock, own, drive, admission)
     batches = BatchViews(log)
     base = "/api/workflows/execution"

@@ -43,7 +43,7 @@ from flowcore_adapters.audited_log import audited
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
 from flowcore_adapters.logs.sqlite import SqliteEventLog
-from flowcore_adapters.node_runs import NodeRuns, WatchingDriver
+from flowcore_adapters.node_runs import NodeRuns
 from flowcore_adapters.runner.engine import Engine
 from flowcore_adapters.workflow_files import WorkflowFolders
 
@@ -114,7 +114,6 @@ def _open(settings: Settings, opened: ExitStack, threads: int) -> "WSGIApplicati
         threads=count,
         uploads=nodes.uploads(),
         flow_runs=nodes.flow_runs(log),
-        launcher=None if driven is None else driven.launcher,
         starting=None if driven is None else driven.starting,
     )
 
@@ -144,7 +143,6 @@ class _Driven:
     """
 
     starting: Starting
-    launcher: Launcher
     launch: NodeRuns
 
 
@@ -163,13 +161,12 @@ def _drive(settings: Settings, log: EventLog, services: ArtifactServices, opened
     # Whoever goes on with what is left need not wait until the lease is over.
     opened.callback(engine.close, timeout_s=1.0)
     runtime.clear_up()
-    launcher = Launcher(log, clock, WatchingDriver(engine, services.polling.watch))
+    launcher = Launcher(log, clock, engine, services.polling.watch)
     for warning in launcher.go_on().warnings:
         _LOG.warning("%s", warning)
     engine.start()
     return _Driven(
-        Starting(Launcher(log, clock, engine), registry.catalog, WorkflowFolders(root)),
-        launcher,
+        Starting(launcher, registry.catalog, WorkflowFolders(root)),
         NodeRuns(log, clock, launcher.drive, services.book),
     )
 
