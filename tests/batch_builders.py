@@ -17,10 +17,41 @@ from flowcore.batch.events import (
 )
 from flowcore.ids import BatchId
 from flowcore.ports import RecordedBatch
-from flowcore.values import Instant
+from flowcore.values import Instant, Json
 
 BATCH: Final = BatchId(1_000)
 T0, T1 = Instant(100.0), Instant(101.0)
+FOLDER: Final = "./tests/workflows/sample"
+STATUS: Final[Json] = {
+    "batchId": "batch-1709856234567",
+    "status": "running",
+    "sourceType": "folder",
+    "folderPath": "./tests/workflows/sample",
+    "totalWorkflows": 5,
+    "completed": 2,
+    "running": 2,
+    "queued": 1,
+    "failed": 0,
+    "startTime": 1709856234567,
+    "endTime": None,
+    "executions": [
+        {
+            "executionId": f"exec-1709856234567-{number}",
+            "workflowFileName": f"workflow{number}.json",
+            "workflowPath": f"./tests/workflows/sample/workflow{number}.json",
+            "status": status,
+            **more,
+        }
+        for number, status, more in [
+            (1, "completed", {}),
+            (2, "running", {"currentNodeId": "click-3"}),
+            (3, "completed", {}),
+            (4, "running", {}),
+            (5, "queued", {}),
+        ]
+    ],
+}
+"""The response example of "Get Batch Status" (documents/executions-api.md)."""
 
 
 def items(count: int) -> tuple[BatchItem, ...]:

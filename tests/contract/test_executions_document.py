@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -30,13 +29,6 @@ STATUS: Final = {
     "pauseReason": None,
 }
 JSON: Final = '-H "Content-Type: application/json"'
-
-
-@pytest.fixture
-def log() -> Iterator[SharedMemoryEventLog]:
-    opened = SharedMemoryEventLog()
-    yield opened
-    opened.close()
 
 
 def text(document: object) -> str:

@@ -1,8 +1,6 @@
 """Who has asked for what: "every mutating call leaves an audit event: who, route, run" (contract safety, the guard)."""
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -26,20 +24,6 @@ from tests.contract.wsgi_client import Answer, call
 BASE: Final = "/api/workflows"
 TOKEN: Final = "a-very-secret-token-of-32-letters"
 FLOW: Final = Flow(sources={"s": Source(type="value")}, steps=(Step(name=StepName("a"), source="s"),))
-
-
-@pytest.fixture
-def log() -> Iterator[SharedMemoryEventLog]:
-    opened = SharedMemoryEventLog()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def server(log: SharedMemoryEventLog, tmp_path: Path) -> Iterator[Server]:
-    opened = Server(log, tmp_path)
-    yield opened
-    opened.close()
 
 
 def post(log: SharedMemoryEventLog, path: str, body: bytes = b"", guard: GuardSettings | None = None) -> Answer:

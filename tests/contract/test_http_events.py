@@ -3,7 +3,6 @@
 import itertools
 import json
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,13 +27,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 PATH: Final = "/api/events"
-
-
-@pytest.fixture
-def log() -> Iterator[SharedMemoryEventLog]:
-    opened = SharedMemoryEventLog()
-    yield opened
-    opened.close()
 
 
 class Listener:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,13 +22,6 @@ FLOW: Final = "flow: [{name: a, source: {type: value, configuration: {value: 1}}
 
 
 @pytest.fixture
-def log() -> Iterator[SharedMemoryEventLog]:
-    opened = SharedMemoryEventLog()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The workflows root, with a folder of files; beside it something that nobody may see."""
     root = tmp_path / "root"
@@ -41,13 +34,6 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret.json").write_text(json.dumps(QUICK), encoding="utf-8")
     return root
-
-
-@pytest.fixture
-def server(log: SharedMemoryEventLog, root: Path) -> Iterator[Server]:
-    made = Server(log, root)
-    yield made
-    made.close()
 
 
 def form(files: Mapping[str, bytes], **fields: str) -> tuple[bytes, dict[str, str]]:

@@ -33,13 +33,6 @@ NAVIGATE: Final = (step("navigate-1"), step("click-2", needs=("navigate-1",)))
 PLENTY_S: Final = 30.0
 
 
-@pytest.fixture
-def log() -> Iterator[SharedMemoryEventLog]:
-    opened = SharedMemoryEventLog()
-    yield opened
-    opened.close()
-
-
 def get(log: EventLog, path: str, **headers: str) -> Answer:
     return call(create_app(log), BASE + path, headers={name.replace("_", "-"): text for name, text in headers.items()})
 

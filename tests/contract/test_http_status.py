@@ -25,6 +25,7 @@ from flowcore_adapters.http.views.resource import GONE
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.contract.driven_run import RUN, T0, Driven, step
 from tests.contract.wsgi_client import Answer, call
+from tests.watched_log import WatchedLog
 
 PLENTY_S: Final = 30.0
 """How long a test waits for what must happen: nothing waits this long unless it is broken."""
@@ -34,13 +35,6 @@ JSON_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
 }
-
-
-@pytest.fixture
-def log() -> Iterator[SharedMemoryEventLog]:
-    opened = SharedMemoryEventLog()
-    yield opened
-    opened.close()
 
 
 class TestStatus:
@@ -392,19 +386,6 @@ class TestAt:
         cache.past("status", run.run_id, PAST_CAPACITY + 1)
         # 2 is the one that was not asked for longest: 1 was asked for before it.
         assert cache.past("status", run.run_id, 1) is not first
-
-
-class WatchedLog(SharedMemoryEventLog):
-    """A log that tells when somebody waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited_for = threading.Semaphore(0)
-
-    @override
-    def wait(self, position: int, timeout_s: float) -> int:
-        self.waited_for.release()
-        return super().wait(position, timeout_s)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Objects that are taken in, by HTTP and by the command: what a run is told of is what it finds."""
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,6 @@ from flowcore_adapters.content_type import HEAD
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.contract.test_node_artifacts import CHAIN, put, twice, upper, waiting
 from tests.node_flows import compiled, functions, station
-
-
-@pytest.fixture
-def log() -> Generator[SharedMemoryEventLog]:
-    found = SharedMemoryEventLog()
-    yield found
-    found.close()
 
 
 class Meanwhile(io.BytesIO):

@@ -2,7 +2,7 @@
 
 import atexit
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,6 @@ class Later(SystemClock):
     @override
     def now(self) -> Instant:
         return Instant(super().now() + self.ahead_s)
-
-
-@pytest.fixture
-def log() -> Generator[SharedMemoryEventLog]:
-    found = SharedMemoryEventLog()
-    yield found
-    found.close()
 
 
 def make(call: SourceCall) -> None:

@@ -4,7 +4,7 @@ import io
 import json
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from flowcore.artifacts import Artifact, Resources, Store
+from flowcore.artifacts import Artifact, Store
 from flowcore.audit import CallAccepted, Credential
 from flowcore.documents.nodes.compilation import Compiled
-from flowcore.documents.nodes.tiers import Fit
 from flowcore.errors import LogError, ObjectNotFoundError, StoreConfigurationError, StoreError
 from flowcore.ids import RunId, flow_run_id
-from flowcore.invariants import violations
 from flowcore.model import Flow
 from flowcore.ports import Owner, SourceCall
 from flowcore.run.commands import ContinueRun, PauseRun
@@ -30,14 +28,11 @@ from flowcore.run.events import (
     AwaitFailed,
     RunFailed,
     RunSucceeded,
-    StepHeld,
     StepLogged,
 )
 from flowcore.run.machine import RunStatus
 from flowcore.service import create_run, load, request
 from flowcore.stores import ArtifactStore
-from flowcore.views.explain import explain
-from flowcore.views.flow_runs import FlowRunView
 from flowcore_adapters.artifacts.arrivals import RunArrivals
 from flowcore_adapters.artifacts.book import StoreBook
 from flowcore_adapters.artifacts.factory import StoreSettings
@@ -49,8 +44,6 @@ from flowcore_adapters.http.app import create_app
 from flowcore_adapters.http.flow_runs.service import NodeService
 from flowcore_adapters.http.uploads.resources import Uploads
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
-from flowcore_adapters.runner.budget import Budget
-from flowcore_adapters.runner.capacity import Capacity
 from flowcore_adapters.runner.lines import FLUSH_S
 from flowcore_adapters.runner.ownership import this_program
 from flowcore_adapters.sources.container import engine
@@ -59,14 +52,6 @@ from tests.contract.wsgi_client import Answer, call
 from tests.node_flows import LONGEST_S, TEXT, Station, compiled, content, definition, functions, leave, node, station
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
-GB = 1024**3
-
-
-@pytest.fixture
-def log() -> Generator[SharedMemoryEventLog]:
-    found = SharedMemoryEventLog()
-    yield found
-    found.close()
 
 
 def upper(call: SourceCall) -> None:
@@ -434,86 +419,6 @@ def test_a_server_that_ends_leaves_alone_what_only_waits(log: SharedMemoryEventL
         assert put(place, waiting, b"late").status == 200
         place.finish(waiting)
         assert place.object(waiting, "end") == b"LATELATE"
-
-
-def test_nodes_share_what_the_machine_has(log: SharedMemoryEventLog, tmp_path: Path) -> None:
-    """Ten `c-large` nodes do not start at once on two cores."""
-    lock, now, most = threading.Lock(), 0, 0
-    granted: set[tuple[float, int]] = set()
-
-    def work(call: SourceCall) -> None:
-        nonlocal now, most
-        with lock:
-            now += 1
-            most = max(most, now)
-            assert call.resources is not None
-            granted.add((call.resources.cores, call.resources.memory_bytes))
-        threading.Event().wait(0.02)
-        with lock:
-            now -= 1
-
-    nodes = [node(f"node-{number}", "work") for number in range(10)]
-    budget = Budget(Capacity(2, 4 * GB))
-    with station(log, tmp_path, functions(work=work), budget) as place:
-        events = place.finish(place.start(compiled(nodes, [definition("work", Tier="c-large")])))
-        assert isinstance(events[-1], RunSucceeded)
-        assert (most, granted) == (1, {(2, 4 * GB)})
-        # Each is told of once, however often the engine looks.
-        held = [event for event in events if isinstance(event, StepHeld)]
-        assert len({event.instance for event in held}) == len(held) > 0
-        need = "its tier c-large needs 8 cores and 8.0 GB of memory; there are 2 cores and 4.0 GB for all"
-        assert {event.reason for event in held} == {f"it waits for what others use: {need}"}
-        assert budget.reserve(Resources(cores=2, memory_bytes=4 * GB, storage_bytes=0), "all is free again")
-
-
-def test_a_tier_that_is_too_large_waits_when_the_operator_is_strict(
-    log: SharedMemoryEventLog, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    nodes = [node("large", "work"), node("small", "little")]
-    definitions = [definition("work", Tier="c-large"), definition("little", Tier="c-nano")]
-    budget = Budget(Capacity(2, 4 * GB), Fit.STRICT)
-    done = threading.Event()
-    with station(log, tmp_path, functions(work=lambda _: None, little=lambda _: done.set()), budget) as place:
-        run_id = place.start(compiled(nodes, definitions))
-        assert done.wait(20)
-        started = [event.instance for event in place.events(run_id) if isinstance(event, AttemptStarted)]
-        assert started == ["small"]
-        view = FlowRunView()
-        for recorded in log.read(run_id):
-            view.evolve(recorded)
-        state = view.render()["NodeState"]["large"]
-        need = "its tier c-large needs 8 cores and 8.0 GB of memory; there are 2 cores and 4.0 GB"
-        assert not violations(log.read(run_id))
-        reason = f"it cannot start on this machine: {need} (`--tier-policy strict`)"
-        assert (state["Status"], state["Error"], state["Attempt"]) == ("READY", reason, 0)
-        assert reason in explain(log.read(run_id), "large").sentences
-    assert f"step 'large' waits: {reason}" in caplog.text
-
-
-def test_a_budget_gives_back_what_it_gave() -> None:
-    budget = Budget(Capacity(4, 8 * GB))
-    wanted = Resources(cores=2, memory_bytes=3 * GB, storage_bytes=0)
-    first, second = budget.reserve(wanted, "a"), budget.reserve(wanted, "b")
-    assert first == second == wanted
-    assert budget.reserve(wanted, "c") is None
-    budget.release(first)
-    assert budget.reserve(wanted, "c") == wanted
-    budget.release(None)
-    assert budget.reserve(None, "d") is None
-
-
-def test_each_kind_of_node_that_must_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Flows have steps of one name: what is told of one says nothing of the other."""
-    budget = Budget(Capacity(2, 4 * GB), Fit.STRICT)
-    for _ in range(3):
-        for tier, cores in (("c-large", 8), ("c-medium", 4)):
-            wanted = Resources(cores=cores, memory_bytes=GB, storage_bytes=0, tier=tier)
-            assert budget.reserve(wanted, "one") is None
-    cannot = "step 'one' waits: it cannot start on this machine"
-    assert [record.getMessage().partition(" needs ")[0] for record in caplog.records] == [
-        f"{cannot}: its tier c-large",
-        f"{cannot}: its tier c-medium",
-    ]
 
 
 def in_memory(place: Station, tmp_path: Path) -> tuple[RunId, ArtifactStore]:

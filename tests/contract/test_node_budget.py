@@ -1,51 +1,90 @@
-"""Tiers with a graphics processor, which nobody can be given (contract flow-runs, section 10)."""
+"""What nodes use together, and what no machine has for them: their tiers (contract flow-runs, section 10)."""
 
-from collections.abc import Generator
+import threading
 from pathlib import Path
-from threading import Event as Flag
 
 import pytest
 
 from flowcore.artifacts import Resources
 from flowcore.documents.nodes.tiers import Fit
+from flowcore.invariants import violations
 from flowcore.ports import SourceCall
-from flowcore.run.events import AttemptStarted, RunSucceeded
+from flowcore.run.events import AttemptStarted, RunSucceeded, StepHeld
+from flowcore.views.explain import explain
 from flowcore.views.flow_runs import FlowRunView
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.runner.budget import Budget
 from flowcore_adapters.runner.capacity import Capacity
-from tests.node_flows import compiled, definition, functions, node, station
+from tests.node_flows import LONGEST_S, compiled, definition, functions, node, station
 
 GB = 1024**3
 PLENTY = Capacity(64, 256 * GB)
 SMALL = Capacity(2, 4 * GB)
+TOO_LARGE = {
+    "c-large": (SMALL, "8 cores and 8.0 GB of memory", "2 cores and 4.0 GB"),
+    "gn-xlarge": (
+        PLENTY,
+        "16 cores and 64.0 GB of memory, and a GPU by nvidia with 40 GB",
+        "64 cores and 256.0 GB, and nodes are given no GPU",
+    ),
+}
+"""Tiers, a machine that does not have what they need, and what is told of both."""
 
 
-@pytest.fixture
-def log() -> Generator[SharedMemoryEventLog]:
-    found = SharedMemoryEventLog()
-    yield found
-    found.close()
+def test_nodes_share_what_the_machine_has(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    """Ten `c-large` nodes do not start at once on two cores."""
+    lock, now, most = threading.Lock(), 0, 0
+    granted: set[tuple[float, int]] = set()
+
+    def work(call: SourceCall) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+            assert call.resources is not None
+            granted.add((call.resources.cores, call.resources.memory_bytes))
+        threading.Event().wait(0.02)
+        with lock:
+            now -= 1
+
+    nodes = [node(f"node-{number}", "work") for number in range(10)]
+    budget = Budget(SMALL)
+    with station(log, tmp_path, functions(work=work), budget) as place:
+        events = place.finish(place.start(compiled(nodes, [definition("work", Tier="c-large")])))
+        assert isinstance(events[-1], RunSucceeded)
+        assert (most, granted) == (1, {(2, 4 * GB)})
+        # Each is told of once, however often the engine looks.
+        held = [event for event in events if isinstance(event, StepHeld)]
+        assert len({event.instance for event in held}) == len(held) > 0
+        need = "its tier c-large needs 8 cores and 8.0 GB of memory; there are 2 cores and 4.0 GB for all"
+        assert {event.reason for event in held} == {f"it waits for what others use: {need}"}
+        assert budget.reserve(Resources(cores=2, memory_bytes=4 * GB, storage_bytes=0), "all is free again")
 
 
-def test_a_tier_with_a_gpu_waits_when_the_operator_is_strict(log: SharedMemoryEventLog, tmp_path: Path) -> None:
-    done = Flag()
-    nodes = [node("painting", "paint"), node("small", "little")]
-    definitions = [definition("paint", Tier="gn-xlarge"), definition("little", Tier="c-nano")]
-    sources = functions(paint=lambda _: None, little=lambda _: done.set())
-    with station(log, tmp_path, sources, Budget(PLENTY, Fit.STRICT)) as place:
+@pytest.mark.parametrize("tier", TOO_LARGE)
+def test_what_the_machine_does_not_have_is_waited_for_when_the_operator_is_strict(
+    log: SharedMemoryEventLog, tmp_path: Path, caplog: pytest.LogCaptureFixture, tier: str
+) -> None:
+    capacity, wanted, there = TOO_LARGE[tier]
+    nodes = [node("large", "work"), node("small", "little")]
+    definitions = [definition("work", Tier=tier), definition("little", Tier="c-nano")]
+    done = threading.Event()
+    sources = functions(work=lambda _: None, little=lambda _: done.set())
+    with station(log, tmp_path, sources, Budget(capacity, Fit.STRICT)) as place:
         run_id = place.start(compiled(nodes, definitions))
-        assert done.wait(20)
+        assert done.wait(LONGEST_S)
         started = [event.instance for event in place.events(run_id) if isinstance(event, AttemptStarted)]
         assert started == ["small"]
         view = FlowRunView()
         for recorded in log.read(run_id):
             view.evolve(recorded)
-        state = view.render()["NodeState"]["painting"]
-        need = "its tier gn-xlarge needs 16 cores and 64.0 GB of memory, and a GPU by nvidia with 40 GB"
-        there = "there are 64 cores and 256.0 GB, and nodes are given no GPU"
-        reason = f"it cannot start on this machine: {need}; {there} (`--tier-policy strict`)"
-        assert (state["Status"], state["Error"]) == ("READY", reason)
+        state = view.render()["NodeState"]["large"]
+        assert not violations(log.read(run_id))
+        need = f"its tier {tier} needs {wanted}; there are {there}"
+        reason = f"it cannot start on this machine: {need} (`--tier-policy strict`)"
+        assert (state["Status"], state["Error"], state["Attempt"]) == ("READY", reason, 0)
+        assert reason in explain(log.read(run_id), "large").sentences
+    assert f"step 'large' waits: {reason}" in caplog.text
 
 
 def test_a_tier_with_a_gpu_starts_without_one_otherwise_and_it_is_told_once(
@@ -79,3 +118,29 @@ def test_who_waits_for_what_others_use_is_not_told_of_gpus() -> None:
         "it waits for what others use: it needs 64 cores and 1.0 GB of memory; there are 64 cores and 256.0 GB for all"
     )
     assert budget.reason(wanted) == told
+
+
+def test_a_budget_gives_back_what_it_gave() -> None:
+    budget = Budget(Capacity(4, 8 * GB))
+    wanted = Resources(cores=2, memory_bytes=3 * GB, storage_bytes=0)
+    first, second = budget.reserve(wanted, "a"), budget.reserve(wanted, "b")
+    assert first == second == wanted
+    assert budget.reserve(wanted, "c") is None
+    budget.release(first)
+    assert budget.reserve(wanted, "c") == wanted
+    budget.release(None)
+    assert budget.reserve(None, "d") is None
+
+
+def test_each_kind_of_node_that_must_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Flows have steps of one name: what is told of one says nothing of the other."""
+    budget = Budget(SMALL, Fit.STRICT)
+    for _ in range(3):
+        for tier, cores in (("c-large", 8), ("c-medium", 4)):
+            wanted = Resources(cores=cores, memory_bytes=GB, storage_bytes=0, tier=tier)
+            assert budget.reserve(wanted, "one") is None
+    cannot = "step 'one' waits: it cannot start on this machine"
+    assert [record.getMessage().partition(" needs ")[0] for record in caplog.records] == [
+        f"{cannot}: its tier c-large",
+        f"{cannot}: its tier c-medium",
+    ]

@@ -1,6 +1,5 @@
 """What nodes leave reaches whoever reads it, and nobody starts without what it needs (flow-runs, section 4)."""
 
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,6 @@ from flowcore.run.events import AttemptFailed, RunFailed, RunSucceeded
 from flowcore.service import load
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from tests.node_flows import TEXT, compiled, content, definition, functions, leave, node, station
-
-
-@pytest.fixture
-def log() -> Generator[SharedMemoryEventLog]:
-    found = SharedMemoryEventLog()
-    yield found
-    found.close()
 
 
 def write(call: SourceCall) -> None:

@@ -1,7 +1,6 @@
 """How long a node may take: the operator's word (contract flow-runs, section 11: no node without a limit)."""
 
 import math
-from collections.abc import Generator
 from pathlib import Path
 
 import attrs
@@ -15,13 +14,6 @@ from flowcore_adapters.node_runtime import NodeRuntime
 from flowcore_adapters.runner.plan import Planner
 from flowcore_cli.main import main
 from tests.node_flows import compiled, definition, node, station
-
-
-@pytest.fixture
-def log() -> Generator[SharedMemoryEventLog]:
-    found = SharedMemoryEventLog()
-    yield found
-    found.close()
 
 
 def test_an_attempt_is_ended_when_the_operators_time_is_over(log: SharedMemoryEventLog, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import attrs
 import pytest
-from typing_extensions import override
 
 from flowcore.errors import FlowDocumentError
 from flowcore.ids import StepName
@@ -31,6 +30,7 @@ from flowcore_adapters.http.server import ServerError, ServerHandle, serve_in_th
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.logs.sqlite import SqliteEventLog
 from tests.e2e.installed_command import Command
+from tests.watched_log import WatchedLog
 
 pytestmark = pytest.mark.e2e
 
@@ -106,19 +106,6 @@ def log() -> Iterator[SharedMemoryEventLog]:
     create_run(opened, flow("a"), at=T0)
     yield opened
     opened.close()
-
-
-class WatchedLog(SharedMemoryEventLog):
-    """A log that tells when somebody waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited_for = threading.Semaphore(0)
-
-    @override
-    def wait(self, position: int, timeout_s: float) -> int:
-        self.waited_for.release()
-        return super().wait(position, timeout_s)
 
 
 @pytest.fixture
