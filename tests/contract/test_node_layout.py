@@ -1,6 +1,7 @@
 """Where a node finds its files, and what it is told of them (contract flow-runs, section 6)."""
 
 import re
+from collections.abc import Sequence
 from typing import cast
 
 from flowcore.stores import OutputFile
@@ -33,9 +34,42 @@ def test_no_two_ports_have_one_file() -> None:
     assert file_names({"a b": ".png", "a_b": ".png", "a:b": ".txt"}) == {
         "a b": "a_b_2.png",
         "a_b": "a_b.png",
-        "a:b": "a_b.txt",
+        "a:b": "a_b_3.txt",
     }
     assert file_names({"é": "", "è": ""}) == {"é": "_", "è": "__2"}
+
+
+def test_what_is_left_out_changes_no_name() -> None:
+    """Contract flow-runs, section 6: "Files: /flow/in/<port><ext>": an image's author knows the definition alone."""
+    declared: Sequence[str] = ("a:b", "a b", "a_b", "c")
+    every = dict.fromkeys(declared, ".txt")
+    assert file_names(every) == {"a:b": "a_b_2.txt", "a b": "a_b_3.txt", "a_b": "a_b.txt", "c": "c.txt"}
+    for port in declared:
+        for left_out in declared:
+            there = {each: ".txt" for each in reversed(declared) if each != left_out}
+            assert file_names(there, declared).get(port) == (None if port == left_out else file_names(every)[port])
+    assert file_names({"a b": ".png"}, declared) == {"a b": "a_b_3.png"}
+
+
+def test_an_extension_makes_no_two_names_one() -> None:
+    assert file_names({"a.txt": "", "a": ".txt"}) == {"a.txt": "a.txt", "a": "a_2.txt"}
+    assert file_names({"a.txt": "", "a": ".txt"}, ["a", "a.txt"]) == {"a.txt": "a.txt_2", "a": "a.txt"}
+
+
+def test_a_node_finds_what_is_there_by_the_names_of_its_definition() -> None:
+    files = MemoryFiles({"in_put": ("", b"two")}, {"a b": OutputFile()})
+    configuration: dict[str, Json] = {
+        "image": "none",
+        "command": ["/bin/sh", "-c", "env | grep -e PUT_ -e FLAG | sort; cat ${in_put} > ${a b}"],
+        "flags": {"x_y": "7"},
+        "all_inputs": ["in put", "in.put", "in_put"],
+        "all_outputs": ["a-b", "a_b", "a b"],
+        "all_flags": ["x-y", "x y", "x_y"],
+    }
+    found = ContainerSource(isolated=False).call(node_call(configuration, files))
+    assert files.kept == {"a b": b"two"}
+    data = cast("dict[str, str]", found.data)
+    assert re.sub("=.*/", "=", data["stdout"]).split() == ["FLAG_X_Y=7", "INPUT_IN_PUT=in_put", "OUTPUT_A_B_3=a_b_2"]
 
 
 def test_many_ports_of_one_name_are_told_apart_quickly() -> None:

@@ -1,6 +1,6 @@
 """A sound document as the one model that all flows are run as (contract flow-runs, sections 2 to 7)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -13,7 +13,7 @@ from flowcore.values import Json
 
 from .edges import Edge, EdgeTable, Feed
 from .media_types import ANY, MediaTypes
-from .model import DataWell, Definition, Node, NodeDocument, Port, Store
+from .model import Binding, DataWell, Definition, Flag, FlagValue, Node, NodeDocument, Port, Store
 from .shapes import Shape, shapes_of
 from .store_rules import STORE_TYPES, Params
 from .tiers import TIERS, tier_name
@@ -41,6 +41,8 @@ def compile_nodes(document: NodeDocument) -> Compiled:
 
     A node is a step of the type `container`, whose configuration is what its definition says: `image`, `command` (as
     written), `flags`, and `spare_outputs`, the declared outputs that nobody bound. Its ports are the step's artifacts.
+    Where a family has several names, all of them are there too (`all_inputs`, `all_outputs`, `all_flags`), in the order
+    of the definition: what a node is told must not be called otherwise because an optional one is left out.
     """
     shapes = shapes_of(document)
     table = EdgeTable(document, shapes)
@@ -111,6 +113,11 @@ def _source(node: Node, definition: Definition) -> Source:
     bound = {binding.name for binding in node.outputs}
     flags: dict[str, Json] = {flag.name: flag.value for flag in node.flags}
     spare: Sequence[Json] = [port.name for port in definition.outputs or () if port.name not in bound]
+    names = {
+        "all_inputs": _all_names(definition.inputs, node.inputs),
+        "all_outputs": _all_names(definition.outputs, node.outputs),
+        "all_flags": _all_names(definition.flags, node.flags),
+    }
     return Source(
         type=CONTAINER,
         configuration={
@@ -118,8 +125,15 @@ def _source(node: Node, definition: Definition) -> Source:
             "command": definition.command,
             "flags": flags,
             "spare_outputs": spare,
+            **{key: found for key, found in names.items() if len(found) > 1},
         },
     )
+
+
+def _all_names(declared: Iterable[Port | Flag] | None, given: Iterable[Binding | FlagValue]) -> list[Json]:
+    """Return the names of a family, first those that the definition declares, then those that only the node has."""
+    names = [*(each.name for each in declared or ()), *(each.name for each in given)]
+    return list(dict.fromkeys(names))
 
 
 def _resources(definition: Definition) -> Resources:

@@ -40,6 +40,9 @@ def test_a_whole_flow() -> None:
                     "command": "shrink --width ${width} ${picture} ${result}",
                     "flags": {"width": "640"},
                     "spare_outputs": ["log"],
+                    "all_inputs": ["picture", "mask"],
+                    "all_outputs": ["result", "log"],
+                    "all_flags": ["width", "quality"],
                 },
             )
         },

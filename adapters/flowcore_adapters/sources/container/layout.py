@@ -1,7 +1,7 @@
 """Where a node finds its files, and how it is told (contract flow-runs, section 6): in a container or without one."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Final
 
@@ -15,6 +15,15 @@ _NOT_NAME: Final = re.compile(r"[^A-Z0-9_]")
 _ROOTED: Final = re.compile(r"/flow/(in|out)/")
 
 
+@attrs.frozen
+class Names:
+    """All names that there may be, in the order in which they are told apart, whether this attempt has them or not."""
+
+    inputs: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+    flags: Sequence[str] = ()
+
+
 @attrs.frozen(kw_only=True)
 class Layout:
     """The paths of one attempt's files.
@@ -23,11 +32,13 @@ class Layout:
         root: What holds `in` and `out`.
         inputs: The file of every input, by port, without its directory.
         outputs: The file of every output, by port, those that nobody wants included.
+        names: What there may be besides.
     """
 
     root: str = ROOT
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    names: Names = Names()
 
     def path_in(self, port: str) -> str:
         """Return where the node reads an input."""
@@ -54,7 +65,9 @@ class Layout:
 
     def environment(self, call: SourceCall, flags: Mapping[str, str]) -> dict[str, str]:
         """Return the variables that the node is told everything by."""
-        flag_names, in_names, out_names = map(_variable_names, (flags, self.inputs, self.outputs))
+        flag_names = _variable_names((*self.names.flags, *flags))
+        in_names = _variable_names((*self.names.inputs, *self.inputs))
+        out_names = _variable_names((*self.names.outputs, *self.outputs))
         return {
             **{f"FLAG_{flag_names[name]}": value for name, value in flags.items()},
             **{f"INPUT_{in_names[port]}": self.path_in(port) for port in self.inputs},
@@ -65,17 +78,21 @@ class Layout:
         }
 
 
-def file_names(extensions: Mapping[str, str]) -> dict[str, str]:
+def file_names(extensions: Mapping[str, str], others: Iterable[str] = ()) -> dict[str, str]:
     """Return the name of each port's file, no two the same: its own name where that can be one.
 
     Args:
         extensions: What the file's name ends with, by port.
+        others: The ports that there may be, these and those that have no file now: a number that tells ports apart
+            depends neither on which of them have one nor on what is in it.
     """
-    found: dict[str, _Wish] = {}
-    for port, extension in extensions.items():
+    wishes: dict[str, _Wish] = {}
+    for port in (*others, *extensions):
         plain = re.sub(r"[^A-Za-z0-9._-]", "_", port).lstrip(".") or "_"
-        found[port] = _Wish(plain, extension, own=plain == port)
-    return _apart(found)
+        wishes[port] = _Wish(plain, "", own=plain == port)
+    stems = _apart(wishes)
+    # An extension may still make one name of two: of the ports `a` and `a.txt`.
+    return _apart({port: _Wish(stem, extensions[port], own=True) for port, stem in stems.items() if port in extensions})
 
 
 def _variable_names(names: Iterable[str]) -> dict[str, str]:

@@ -33,6 +33,14 @@ class ContainerConfiguration:
     spare_outputs: tuple[str, ...] = parameter(
         Kind.TEXTS, "Output ports that nobody reads: they have a path, and what is left there is dropped.", default=()
     )
+    all_inputs: tuple[str, ...] = parameter(
+        Kind.TEXTS,
+        "All input ports that there may be, with a file or without: in this order those get a number whose files or"
+        " variables would be called the same.",
+        default=(),
+    )
+    all_outputs: tuple[str, ...] = parameter(Kind.TEXTS, "The same of output ports.", default=())
+    all_flags: tuple[str, ...] = parameter(Kind.TEXTS, "The same of flags, for their variables.", default=())
     cores: float | None = parameter(
         Kind.SECONDS, f"Processor cores; the step's resources when it has some, else {DEFAULT_CORES:g}."
     )

@@ -8,7 +8,7 @@ from flowcore.ports import SourceCall, SourceResult
 from flowcore_adapters.sources.configuration import Reader, bad_configuration, parameters, time_limit
 
 from .contents import Ended, Keeper, inputs_of, result
-from .layout import Layout, file_names
+from .layout import Layout, Names, file_names
 from .limits import DEFAULT_CORES, DEFAULT_MEMORY, Limits, labels
 from .settings import ContainerConfiguration, texts, words_of
 
@@ -81,7 +81,10 @@ def _layout(call: SourceCall, configuration: ContainerConfiguration) -> Layout:
     inputs = {} if files is None else {port: file.extension for port, file in files.inputs.items()}
     outputs = {} if files is None else {port: file.extension for port, file in files.outputs.items()}
     spare = {port: "" for port in configuration.spare_outputs if port not in outputs}
-    return Layout(inputs=file_names(inputs), outputs=file_names({**outputs, **spare}))
+    names = Names(configuration.all_inputs, configuration.all_outputs, configuration.all_flags)
+    return Layout(
+        inputs=file_names(inputs, names.inputs), outputs=file_names({**outputs, **spare}, names.outputs), names=names
+    )
 
 
 def _limits(call: SourceCall, configuration: ContainerConfiguration) -> Limits:
