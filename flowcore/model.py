@@ -127,7 +127,7 @@ class Step:
         kind: What its document calls this sort of step; empty when that is the type of its source.
         after_skips: Whether it goes on when a step that it depends on was skipped by its condition.
         awaits: The edges whose artifacts must have arrived before it starts, beside what its dependencies make.
-        artifact_inputs: The artifacts that are handed to it.
+        artifact_inputs: The artifacts that are handed to it; of several for one port, the last.
         artifact_outputs: The artifacts that it leaves.
         resources: What it may use of its host, or None for no bounds.
         body: Steps that run in its place, in a scope of their own: their dependencies and policies are among

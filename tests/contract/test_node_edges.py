@@ -11,7 +11,9 @@ from flowcore.ids import flow_run_id
 from flowcore.ports import SourceCall
 from flowcore.run.events import AttemptFailed, RunFailed, RunSucceeded
 from flowcore.service import load
+from flowcore.views.flow_runs import FlowRunView
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
+from tests.contract.test_node_artifacts import PNG, put, waiting
 from tests.node_flows import TEXT, compiled, content, definition, functions, leave, node, station
 
 
@@ -46,6 +48,27 @@ def test_an_output_reaches_every_edge_that_it_is_bound_to(log: SharedMemoryEvent
         found = {edge: artifact.name for edge, artifact in load(log, run_id).artifacts.items()}
         assert found == {edge: f"{run}/{edge}.txt" for edge in ("first", "second", "third")}
         assert [place.object(run_id, edge) for edge in found] == [b"one text"] * 3
+
+
+def test_a_node_waits_for_each_edge_that_its_input_is_bound_to(log: SharedMemoryEventLog, tmp_path: Path) -> None:
+    """Contract flow-runs, section 4: "every bound input edge has an Artifact"; NODE_010: the last is the file."""
+    seen: list[bytes] = []
+    both = {**node("reader", "read"), "Inputs": [{"Name": "text", "Edge": edge} for edge in ("first", "second")]}
+    with station(log, tmp_path, functions(read=lambda call: seen.append(content(call, "text")))) as place:
+        run_id = waiting(place, compiled([both], [READER]))
+        view = FlowRunView()
+        for recorded in log.read(run_id):
+            view.evolve(recorded)
+        assert [each["Artifact"]["EdgeName"] for each in view.render()["WaitingURLs"]] == ["first", "second"]
+        assert put(place, run_id, b"the last", "second").status == 200
+        assert (load(log, run_id).awaiting, seen) == ({0: {"first"}}, [])
+        assert put(place, run_id, PNG, "first").status == 415
+        assert isinstance(place.finish(run_id)[-1], RunFailed)
+        run_id = waiting(place, compiled([both], [READER]))
+        assert put(place, run_id, b"the last", "second").status == 200
+        assert put(place, run_id, b"the first", "first").status == 200
+        assert isinstance(place.finish(run_id)[-1], RunSucceeded)
+        assert seen == [b"the last"]
 
 
 def test_edges_of_one_output_may_be_kept_in_two_stores_or_in_one_object(

@@ -42,7 +42,7 @@ def test_no_two_ports_have_one_file() -> None:
 def test_what_is_left_out_changes_no_name() -> None:
     """Contract flow-runs, section 6: "Files: /flow/in/<port><ext>": an image's author knows the definition alone."""
     declared: Sequence[str] = ("a:b", "a b", "a_b", "c")
-    every = dict.fromkeys(declared, ".txt")
+    every: dict[str, str] = dict.fromkeys(declared, ".txt")
     assert file_names(every) == {"a:b": "a_b_2.txt", "a b": "a_b_3.txt", "a_b": "a_b.txt", "c": "c.txt"}
     for port in declared:
         for left_out in declared:

@@ -40,7 +40,9 @@ class StoredFiles:
         self._run_id = run_id
         self._flow = flow
         self._created_at = created_at
-        self._in = {port.port: port for port in step.artifact_inputs if port.edge in artifacts}
+        # Of a port that is there twice the last one counts.
+        wanted = {port.port: port for port in step.artifact_inputs}
+        self._in = {name: port for name, port in wanted.items() if port.edge in artifacts}
         self._missing = tuple(port for port in step.artifact_inputs if port.required and port.edge not in artifacts)
         self._out: dict[str, list[ArtifactPort]] = {}
         for port in step.artifact_outputs:

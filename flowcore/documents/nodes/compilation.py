@@ -75,12 +75,13 @@ def compile_nodes(document: NodeDocument) -> Compiled:
 
 def _step(node: Node, shape: Shape, table: EdgeTable, needs: tuple[StepName, ...]) -> Step:
     definition = shape.definition
-    # Of an input that is bound twice the last binding counts: it is one file. What is left at an output goes to every
-    # edge that it is bound to, for each of them has readers that wait for it (code NODE_010; section 4).
-    inputs = {binding.name: table.edges[binding.edge] for binding in node.inputs}
+    # Of an input that is bound twice the last binding is the file, but "every bound input edge has an Artifact" before
+    # a node starts. What is left at an output goes to every edge that it is bound to, for each of them has readers that
+    # wait for it (code NODE_010; section 4).
+    inputs = [(binding.name, table.edges[binding.edge]) for binding in _each_once(node.inputs)]
     outputs = dict.fromkeys((binding.name, binding.edge) for binding in node.outputs)
-    fed = {port: edge for port, edge in inputs.items() if table.feed(edge) is not Feed.NOTHING}
-    awaited = (edge.name for edge in fed.values() if table.feed(edge) is not Feed.NODE)
+    fed = [(port, edge) for port, edge in inputs if table.feed(edge) is not Feed.NOTHING]
+    awaited = (edge.name for _, edge in fed if table.feed(edge) is not Feed.NODE)
     return Step(
         name=StepName(node.id),
         source=node.id,
@@ -88,10 +89,16 @@ def _step(node: Node, shape: Shape, table: EdgeTable, needs: tuple[StepName, ...
         depends_on=needs,
         retry=RetryPolicy(max_attempts=definition.attempts),
         awaits=tuple(dict.fromkeys(awaited)),
-        artifact_inputs=tuple(_input(name, edge, shape.inputs or {}) for name, edge in fed.items()),
+        artifact_inputs=tuple(_input(name, edge, shape.inputs or {}) for name, edge in fed),
         artifact_outputs=tuple(_output(name, table.edges[edge], shape.outputs or {}) for name, edge in outputs),
         resources=_resources(definition),
     )
+
+
+def _each_once(bindings: Sequence[Binding]) -> list[Binding]:
+    """Return *bindings*; of one that is there again, the last."""
+    last = {(binding.name, binding.edge): number for number, binding in enumerate(bindings)}
+    return [bindings[number] for number in sorted(last.values())]
 
 
 def _input(name: str, edge: Edge, declared: Mapping[str, Port]) -> ArtifactPort:

@@ -32,7 +32,7 @@ def check_nodes(flow: NodeFlow, shapes: Mapping[str, Shape], report: Report) -> 
             )
         else:
             _check_use(node, shape, report)
-        _check_double(node.inputs, ("input", "the last one counts"), node, report)
+        _check_double(node.inputs, ("input", "it waits for all of them, and the last one counts"), node, report)
         _check_double(node.outputs, ("output", "what is left there goes to each of its edges"), node, report)
 
 

@@ -125,13 +125,18 @@ def test_readers_narrow_what_may_come() -> None:
     assert compiled("photo", changes).flow.wells["original"].types == ("image/jpeg", "image/png")
 
 
-def test_of_a_port_bound_twice_the_last_binding_counts() -> None:
+def test_a_node_waits_for_every_edge_that_a_port_is_bound_to() -> None:
+    """Contract flow-runs, section 4: a node is READY when "every bound input edge has an Artifact"."""
     changes: dict[str, Json] = {
         "Flow.Nodes[0].Inputs[+]": {"Name": "picture", "Edge": "other"},
         "Flow.DataWells[+]": {"Edge": "other", "Store": "attic", "Source": "upload"},
     }
     (step,) = steps("photo", changes).values()
-    assert (step.awaits, [port.edge for port in step.artifact_inputs]) == (("other",), ["other"])
+    ports = [(port.port, port.edge) for port in step.artifact_inputs]
+    assert (step.awaits, ports) == (("original", "other"), [("picture", "original"), ("picture", "other")])
+    changes["Flow.Nodes[0].Inputs[+3]"] = {"Name": "picture", "Edge": "original"}
+    (step,) = steps("photo", changes).values()
+    assert [port.edge for port in step.artifact_inputs] == ["other", "original"]
 
 
 def test_of_a_flag_given_twice_the_last_value_counts() -> None:

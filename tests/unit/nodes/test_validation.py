@@ -215,6 +215,6 @@ def test_a_port_bound_twice_is_told_what_becomes_of_it() -> None:
     }
     found = check_document(changed(BASES["photo"], more)).problems
     assert [(problem.code, problem.hint) for problem in found] == [
-        ("NODE_010", "the last one counts"),
+        ("NODE_010", "it waits for all of them, and the last one counts"),
         ("NODE_010", "what is left there goes to each of its edges"),
     ]
