@@ -21,6 +21,7 @@ from flowcore.batch.events import (
 from flowcore.batch.machine import BATCH_TRANSITIONS, ENDED, ITEM_TRANSITIONS, BatchStatus, ItemStatus
 from flowcore.ports import RecordedBatch
 
+from .order import Order
 from .violation import Violation
 
 _OF_ITEMS: Final = (ItemStarted, ItemSucceeded, ItemFailed, ItemStopped)
@@ -33,9 +34,7 @@ class BatchChecker:
         """Start before the first event."""
         self.status = BatchStatus.NEW
         self._found: list[Violation] = []
-        self._position = 0
-        self._version = 0
-        self._epoch = 0
+        self._order = Order()
         self._workers = 0
         self._items: list[ItemStatus] = []
         self._counts = dict.fromkeys(ItemStatus, 0)
@@ -43,7 +42,8 @@ class BatchChecker:
     def check(self, recorded: RecordedBatch) -> list[Violation]:
         """Take *recorded* in, and return what it violates; mostly nothing."""
         found = self._found = []
-        self._place(recorded)
+        for invariant, message in self._order.check(recorded):
+            self._say(invariant, message)
         event = recorded.event
         after = BATCH_TRANSITIONS[self.status].get(type(event))
         if after is None:
@@ -59,19 +59,7 @@ class BatchChecker:
         return found
 
     def _say(self, invariant: str, message: str) -> None:
-        self._found.append(Violation(invariant, message, self._position))
-
-    def _place(self, recorded: RecordedBatch) -> None:
-        version, self._version = self._version, recorded.version
-        position, self._position = self._position, recorded.position
-        if recorded.version != version + 1:
-            self._say("I1", f"version {recorded.version} follows version {version}")
-        if recorded.position <= position:
-            self._say("I1", f"position {recorded.position} follows position {position}")
-        if recorded.epoch:
-            if recorded.epoch < self._epoch:
-                self._say("I15", f"an owner of epoch {recorded.epoch} appended after one of epoch {self._epoch}")
-            self._epoch = max(self._epoch, recorded.epoch)
+        self._found.append(Violation(invariant, message, self._order.position))
 
     def _create(self, recorded: RecordedBatch, event: BatchCreated) -> None:
         if event.batch_id != recorded.batch_id:

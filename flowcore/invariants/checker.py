@@ -47,6 +47,7 @@ from flowcore.run.machine import ENDED, RUN_TRANSITIONS, SETTLED, RunStatus
 from . import attempts, structure
 from .kinds import BY_INSTANCE, STEP_LEVEL
 from .ledger import Ledger
+from .order import Order
 from .rows import Page
 from .violation import Violation
 
@@ -57,14 +58,15 @@ class RunChecker:
     def __init__(self) -> None:
         """Start before the first event."""
         self._ledger = Ledger()
-        self._version = 0
-        self._epoch = 0
+        self._order = Order()
 
     def check(self, recorded: Recorded) -> list[Violation]:
         """Take *recorded* in, and return what it violates; mostly nothing."""
         event, ledger = recorded.event, self._ledger
         found = ledger.found = []
-        self._place(recorded)
+        ledger.position = recorded.position
+        for invariant, message in self._order.check(recorded):
+            ledger.say(invariant, message)
         if isinstance(event, STEP_LEVEL):
             if ledger.status is RunStatus.NEW:
                 ledger.say("I4", f"{type(event).__name__} before the run was created")
@@ -73,19 +75,6 @@ class RunChecker:
         else:
             self._run_event(event)
         return found
-
-    def _place(self, recorded: Recorded) -> None:
-        ledger = self._ledger
-        version, self._version = self._version, recorded.version
-        position, ledger.position = ledger.position, recorded.position
-        if recorded.version != version + 1:
-            ledger.say("I1", f"version {recorded.version} follows version {version}")
-        if recorded.position <= position:
-            ledger.say("I1", f"position {recorded.position} follows position {position}")
-        if recorded.epoch:
-            if recorded.epoch < self._epoch:
-                ledger.say("I15", f"an owner of epoch {recorded.epoch} appended after one of epoch {self._epoch}")
-            self._epoch = max(self._epoch, recorded.epoch)
 
     def _run_event(self, event: RunLevelEvent) -> None:
         kind, ledger = type(event), self._ledger

@@ -64,15 +64,8 @@ class _Place(TypedDict):
     folderPath: NotRequired[str]
 
 
-class _Over(TypedDict):
-    """What a line of the history ends with, once its batch is over."""
-
-    endTime: NotRequired[int]
-    duration: NotRequired[int]
-
-
-class BatchHead(TypedDict):
-    """A batch without its items; times in milliseconds since the epoch."""
+class _Opening(TypedDict):
+    """What a batch begins with, also in the history; `folderPath` when it was made from a folder."""
 
     batchId: str
     status: BatchWord
@@ -80,6 +73,18 @@ class BatchHead(TypedDict):
     folderPath: NotRequired[str]
     totalWorkflows: int
     completed: int
+
+
+class _Over(TypedDict):
+    """What a line of the history ends with, once its batch is over."""
+
+    endTime: NotRequired[int]
+    duration: NotRequired[int]
+
+
+class BatchHead(_Opening):
+    """A batch without its items; times in milliseconds since the epoch."""
+
     running: int
     queued: int
     failed: int
@@ -93,15 +98,9 @@ class BatchDocument(BatchHead):
     executions: Sequence[ItemDocument]
 
 
-class BatchSummary(TypedDict):
+class BatchSummary(_Opening):
     """A batch in the history; the last two once it is over."""
 
-    batchId: str
-    status: BatchWord
-    sourceType: str
-    folderPath: NotRequired[str]
-    totalWorkflows: int
-    completed: int
     failed: int
     startTime: int
     endTime: NotRequired[int]
@@ -192,12 +191,7 @@ class BatchView:
             # Whoever puts a clock back makes no batch end before it began (invariant I14).
             over = {"endTime": ended_at, "duration": max(0, ended_at - started_at)}
         return {
-            "batchId": batch_id_text(state.batch_id),
-            "status": BATCH_WORDS[state.status],
-            "sourceType": self._source,
-            **self._place(),
-            "totalWorkflows": len(state.items),
-            "completed": state.counts[ItemStatus.SUCCEEDED],
+            **self._opening(),
             "failed": state.counts[ItemStatus.FAILED],
             "startTime": milliseconds(state.created_at),
             **over,
@@ -207,12 +201,7 @@ class BatchView:
         """Return the batch without its items."""
         state = self._state
         return {
-            "batchId": batch_id_text(state.batch_id),
-            "status": BATCH_WORDS[state.status],
-            "sourceType": self._source,
-            **self._place(),
-            "totalWorkflows": len(state.items),
-            "completed": state.counts[ItemStatus.SUCCEEDED],
+            **self._opening(),
             "running": state.counts[ItemStatus.RUNNING],
             "queued": state.counts[ItemStatus.QUEUED],
             "failed": state.counts[ItemStatus.FAILED],
@@ -220,8 +209,17 @@ class BatchView:
             "endTime": None if state.ended_at is None else milliseconds(state.ended_at),
         }
 
-    def _place(self) -> _Place:
-        return {} if self._folder is None else {"folderPath": self._folder}
+    def _opening(self) -> _Opening:
+        state = self._state
+        place: _Place = {} if self._folder is None else {"folderPath": self._folder}
+        return {
+            "batchId": batch_id_text(state.batch_id),
+            "status": BATCH_WORDS[state.status],
+            "sourceType": self._source,
+            **place,
+            "totalWorkflows": len(state.items),
+            "completed": state.counts[ItemStatus.SUCCEEDED],
+        }
 
     def item(self, number: int, node: str | None = None) -> ItemDocument:
         """Return item *number* (counted from 1); *node* is where it is while it runs."""

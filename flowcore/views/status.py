@@ -38,6 +38,7 @@ from flowcore.run.events import (
     RunContinued,
     RunCreated,
     RunFailed,
+    RunLevelEvent,
     RunPaused,
     RunResumed,
     RunStarted,
@@ -230,23 +231,7 @@ class StatusView:
             case _:
                 self._evolve_run(event)
 
-    def _evolve_run(
-        self,
-        event: RunCreated
-        | CallAccepted
-        | RunStarted
-        | RunResumed
-        | ReportRejected
-        | ArtifactArrived
-        | BreakpointsDisabled
-        | TraceToggled
-        | RunPaused
-        | RunContinued
-        | RunStopRequested
-        | RunSucceeded
-        | RunFailed
-        | RunStopped,
-    ) -> None:
+    def _evolve_run(self, event: RunLevelEvent) -> None:
         match event:
             case RunCreated(run_id=run_id, flow=flow, parent=parent):
                 self.run_id = run_id
