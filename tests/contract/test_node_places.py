@@ -1,6 +1,7 @@
 """Directories of nodes without containers: held while their program lives, cleared away when it has died."""
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -21,11 +22,12 @@ from tests.node_calls import node_call
 
 PLENTY_S: Final = 20.0
 PROGRAM: Final = """
+import json
 import sys
 from flowcore_adapters.sources.container import ContainerSource
 from tests.node_calls import node_call
-command = ["/bin/sh", "-c", sys.argv[1]]
-ContainerSource(isolated=False).call(node_call({"image": "none", "command": command}, deadline_s=300.0))
+configuration = {"image": "none", "command": ["/bin/sh", "-c", sys.argv[1]], "env": json.loads(sys.argv[2])}
+ContainerSource(isolated=False).call(node_call(configuration, deadline_s=300.0))
 """
 
 
@@ -52,9 +54,13 @@ def alive(pid: int) -> bool:
         return False
 
 
-@pytest.fixture
-def killed(tmp_path: Path, temporary: Path) -> Generator[list[int]]:
-    """Give the processes that a program has left which was killed while it ran a node."""
+OWN: Final = ("HOME", "TMPDIR", "PATH", places.VARIABLE)
+"""What the environment of a node may say otherwise than we do."""
+
+
+@pytest.fixture(params=["plain", "own"])
+def killed(tmp_path: Path, temporary: Path, request: pytest.FixtureRequest) -> Generator[list[int]]:
+    """Give the processes that a program has left which was killed while it ran a node; also one with its own `env`."""
     # A child, one in a session of its own, and one without the node's environment; each tells its id.
     script = (
         "setsid sh -c 'echo $$ > ../second; exec sleep 300' & env -i sh -c 'echo $$ > ../third; exec sleep 300' &"
@@ -63,7 +69,8 @@ def killed(tmp_path: Path, temporary: Path) -> Generator[list[int]]:
     # `$$` in a command is a variable of ours: the script comes from a file.
     (tmp_path / "script").write_text(script, encoding="utf-8")
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    arguments = [sys.executable, "-c", PROGRAM, f". {tmp_path / 'script'}"]
+    own = dict.fromkeys(OWN, os.environ["PATH"]) if request.param == "own" else {}
+    arguments = [sys.executable, "-c", PROGRAM, f". {tmp_path / 'script'}", json.dumps(own)]
     with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE) as program:
         names = [temporary / name for name in ("first", "second", "third")]
         until(lambda: all(name.exists() and name.read_text(encoding="utf-8").endswith("\n") for name in names))
@@ -154,7 +161,7 @@ def test_what_cannot_be_killed_keeps_its_directory(
     monkeypatch.setattr(os, "killpg", lives_on)
     monkeypatch.setattr(os, "kill", lives_on)
     monkeypatch.setattr(places, "_PAUSE_S", 0.0)
-    with subprocess.Popen(["sleep", "60"], env={"HOME": str(place)}, start_new_session=True) as left:
+    with subprocess.Popen(["sleep", "60"], env={places.VARIABLE: str(place)}, start_new_session=True) as left:
         assert clear_places() == 0
         assert place.is_dir()
         assert "it cannot be killed" in caplog.text
@@ -162,13 +169,26 @@ def test_what_cannot_be_killed_keeps_its_directory(
         left.kill()
 
 
+def test_what_only_lives_in_such_a_directory_is_spared(temporary: Path) -> None:
+    """Only what bears our mark is ever ended: somebody may just have a look at what was left."""
+    place = abandoned(temporary)
+    environment = {"HOME": str(place), "TMPDIR": str(place), "PATH": os.environ["PATH"]}
+    with subprocess.Popen(["sleep", "60"], env=environment, cwd=place, start_new_session=True) as visitor:
+        try:
+            assert clear_places() == 1
+            assert visitor.poll() is None
+        finally:
+            visitor.kill()
+
+
 def test_a_group_that_another_leads_is_spared(temporary: Path) -> None:
     place = abandoned(temporary)
-    script = f"HOME={place} sleep 60 & echo; wait; sleep 60"
+    script = f"{places.VARIABLE}={place} sleep 60 & echo; wait; sleep 60"
     with subprocess.Popen(["/bin/sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE) as shell:
         assert shell.stdout is not None
         shell.stdout.readline()
-        until(lambda: any(pid != shell.pid for pid in places._left(frozenset({b"HOME=" + os.fsencode(place)}))))
+        sign = os.fsencode(f"{places.VARIABLE}={place}")
+        until(lambda: any(pid != shell.pid for pid in places._left(frozenset({sign}))))
         assert clear_places() == 1
         assert shell.poll() is None
         os.killpg(shell.pid, signal.SIGKILL)

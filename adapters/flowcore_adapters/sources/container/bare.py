@@ -17,7 +17,7 @@ from flowcore_adapters.sources.configuration import bad_configuration, time_limi
 from .contents import Content, Ended, Keeper, inputs_of
 from .layout import Layout
 from .lines import STDERR, STDOUT, LineSink, Output
-from .places import own_place
+from .places import VARIABLE, own_place
 from .settings import ContainerConfiguration, texts, words_of
 
 _CHUNK: Final = 256 * 1024
@@ -48,6 +48,7 @@ def _run(call: SourceCall, configuration: ContainerConfiguration, layout: Layout
         "LANG": "C.UTF-8",
         **texts(configuration.env),
         **layout.environment(call, flags),
+        VARIABLE: place,
     }
     job = Job(
         command=layout.words(words_of(configuration), flags),

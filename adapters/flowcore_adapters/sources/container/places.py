@@ -30,8 +30,9 @@ _PROCESSES: Final = Path("/proc")
 _ROUNDS: Final = 50
 """How often to look whether what was killed has gone: it may start others while it is being looked for."""
 _PAUSE_S: Final = 0.02
-_TELLING: Final = (b"HOME", b"TMPDIR")
-"""The variables of a node that say which directory it has, and that no other program has from us."""
+VARIABLE: Final = "FLOWCORE_NODE_DIRECTORY"
+"""The variable by which the programs of a node are known. It says which directory they have, whatever the node's own
+environment says, and is for nothing else: nobody has it by chance, and no `env` makes a node pass for another."""
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def clear_places() -> int:
     """End what programs of this machine that died have left running, and remove its directories; return how many."""
     with ExitStack() as stack:
         places = [place for place in _found() if _is_abandoned(place, stack)]
-        signs = frozenset(b"=".join((name, os.fsencode(place))) for name in _TELLING for place in places)
+        signs = frozenset(os.fsencode(f"{VARIABLE}={place}") for place in places)
         if places and not _end_all(signs):
             _LOG.warning("a node that was left behind goes on: it cannot be killed")
             return 0
