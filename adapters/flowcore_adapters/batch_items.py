@@ -16,7 +16,7 @@ from flowcore.model import Flow
 from flowcore.values import Json
 
 from .runner.context import read_secrets
-from .workflow_files import FoundFile, decode_text
+from .workflow_files import FoundFile, text_of
 
 _FLOW_SUFFIXES: Final = (".yaml", ".yml")
 
@@ -72,7 +72,7 @@ class Candidates:
     def of_bytes(self, name: str, data: bytes) -> Candidate:
         """Check the bytes of a file."""
         try:
-            return self.of_text(name, decode_text(data))
+            return self.of_text(name, text_of(data))
         except ValueError as error:
             return Candidate(name=name, errors=(str(error),))
 

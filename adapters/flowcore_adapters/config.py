@@ -11,6 +11,8 @@ from flowcore.json_text import from_json
 from flowcore.model import Flow
 from flowcore.values import Json
 
+from .file_text import decode_text
+
 DEFINITION_SUFFIXES: Final = (".yaml", ".yml", ".json")
 """What the files of a directory of definitions end in."""
 MAX_FILE: Final = 64_000_000
@@ -41,11 +43,7 @@ def _read(path: Path) -> str:
         data = stream.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise ValueError(f"it is larger than {MAX_FILE // 1_000_000} MB")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line} is no UTF-8 text") from error
+    return decode_text(data)
 
 
 def read_definitions(paths: Iterable[str | Path]) -> list[FlowFile]:

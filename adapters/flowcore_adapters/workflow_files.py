@@ -17,6 +17,8 @@ import attrs
 
 from flowcore.errors import FlowcoreError
 
+from .file_text import decode_text
+
 MAX_FILES: Final = 10_000
 """How many files of a folder are looked at."""
 MAX_FILE: Final = 10 * 1024 * 1024
@@ -141,22 +143,18 @@ def read_text(path: Path) -> str:
         raise ValueError("it is no regular file")
     with path.open("rb") as stream:
         data = stream.read(MAX_FILE + 1)
-    return decode_text(data)
+    return text_of(data)
 
 
-def decode_text(data: bytes) -> str:
-    """Return *data* as text.
+def text_of(data: bytes) -> str:
+    """Return the text of a file that holds *data*.
 
     Raises:
         ValueError: It is too large, or no UTF-8 text.
     """
     if len(data) > MAX_FILE:
         raise ValueError(f"it is larger than {MAX_FILE // (1024 * 1024)} MiB")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line} is no UTF-8 text") from error
+    return decode_text(data)
 
 
 def _pattern(pattern: str) -> Pattern[str]:

@@ -19,7 +19,7 @@ from flowcore_adapters.http.errors import RefusedError
 from flowcore_adapters.http.incoming.admission import Admission
 from flowcore_adapters.http.views.operations import BUSY, VIEW_QUERY
 from flowcore_adapters.http.views.query import read_query
-from flowcore_adapters.http.views.resource import has_etag, wait_for
+from flowcore_adapters.http.views.resource import tell_unchanged, wait_for
 from flowcore_adapters.launching import stop_batches
 
 from .operations import BATCH, CLEARED, HISTORY, HISTORY_QUERY, NO_BATCH, STOPPED
@@ -61,13 +61,9 @@ class BatchResource:
                             break
         except BatchNotFoundError as error:
             raise falcon.HTTPNotFound(title=UNKNOWN) from error
-        etag = f'"{page.position}"'
-        response.set_headers([("Cache-Control", "no-cache"), ("ETag", etag)])
-        if (query.after is not None and page.position <= query.after) or has_etag(request.env, etag):
-            response.status = falcon.HTTP_304
-            return
-        response.content_type = falcon.MEDIA_JSON
-        response.data = page.body
+        if not tell_unchanged(request, response, page.position, query.after):
+            response.content_type = falcon.MEDIA_JSON
+            response.data = page.body
 
     on_head = on_get
 
@@ -86,11 +82,7 @@ class BatchHistoryResource:
         limit = _whole(request, "limit", DEFAULT_LIMIT, most=MAX_LIMIT)
         offset = _whole(request, "offset", 0, most=_LARGEST)
         status = request.get_param("status")
-        position = self._log.position()
-        etag = f'"{position}"'
-        response.set_headers([("Cache-Control", "no-cache"), ("ETag", etag)])
-        if has_etag(request.env, etag):
-            response.status = falcon.HTTP_304
+        if tell_unchanged(request, response, self._log.position()):
             return
         if status and status not in FILTERS:
             # Contract executions, section 3: "Unknown status value: 200, empty."

@@ -1,6 +1,5 @@
 """Batches as they are shown, brought up from the log when somebody asks, and their bytes while nothing changes."""
 
-from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
@@ -12,6 +11,7 @@ from flowcore.ports import EventLog
 from flowcore.views.batches import BatchSummary, BatchView
 from flowcore.views.executions import ExecutionView
 from flowcore.views.follow import catch_up
+from flowcore_adapters.http.views.kept import Kept
 
 CAPACITY: Final = 64
 """How many batches are kept whole; the one that nobody has asked for longest goes first."""
@@ -44,9 +44,8 @@ class BatchViews:
     def __init__(self, log: EventLog) -> None:
         """Show the batches of *log*."""
         self._log = log
-        self._lock = Lock()
-        self._entries: OrderedDict[BatchId, _Entry] = OrderedDict()
-        self._summaries: OrderedDict[BatchId, BatchSummary] = OrderedDict()
+        self._entries = Kept[BatchId, _Entry](CAPACITY)
+        self._summaries = Kept[BatchId, BatchSummary](SUMMARIES)
 
     def page(self, batch_id: BatchId) -> BatchPage:
         """Return the batch as it is now; costs what has happened since the last time.
@@ -57,14 +56,13 @@ class BatchViews:
         version = self._log.version(batch_id)
         if not version:
             raise BatchNotFoundError(f"there is no batch {batch_id}")
-        entry = self._entry(batch_id)
+        entry = self._entries.get_or_make(batch_id, _Entry)
         with entry.lock:
             try:
                 return self._catch_up(entry, batch_id, version)
             except BaseException:
                 # Half of an event may be in it: the next request starts anew.
-                with self._lock:
-                    self._entries.pop(batch_id, None)
+                self._entries.drop(batch_id)
                 raise
 
     def past(self, batch_id: BatchId, position: int) -> BatchPage:
@@ -92,8 +90,7 @@ class BatchViews:
         Raises:
             BatchNotFoundError: There is no such batch.
         """
-        with self._lock:
-            known = self._summaries.get(batch_id)
+        known = self._summaries.get(batch_id)
         if known is not None:
             return known
         view = BatchView()
@@ -103,10 +100,7 @@ class BatchViews:
             raise BatchNotFoundError(f"there is no batch {batch_id}")
         summary = view.summary()
         if view.ended:
-            with self._lock:
-                self._summaries[batch_id] = summary
-                while len(self._summaries) > SUMMARIES:
-                    self._summaries.popitem(last=False)
+            self._summaries.put(batch_id, summary)
         return summary
 
     def _catch_up(self, entry: _Entry, batch_id: BatchId, version: int) -> BatchPage:
@@ -126,17 +120,6 @@ class BatchViews:
         entry.known = known
         entry.page = _page(view, entry.items)
         return entry.page
-
-    def _entry(self, batch_id: BatchId) -> _Entry:
-        with self._lock:
-            entry = self._entries.get(batch_id)
-            if entry is None:
-                entry = self._entries[batch_id] = _Entry()
-                while len(self._entries) > CAPACITY:
-                    self._entries.popitem(last=False)
-            else:
-                self._entries.move_to_end(batch_id)
-            return entry
 
 
 def _page(view: BatchView, items: dict[int, ExecutionView]) -> BatchPage:

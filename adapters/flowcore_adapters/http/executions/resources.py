@@ -13,7 +13,7 @@ from flowcore_adapters.http.description.schemas import TEXT
 from flowcore_adapters.http.incoming.admission import Admission
 from flowcore_adapters.http.views.operations import BUSY, VIEW_ANSWERS, VIEW_QUERY
 from flowcore_adapters.http.views.query import read_query
-from flowcore_adapters.http.views.resource import ViewResource, has_etag, wait_for
+from flowcore_adapters.http.views.resource import ViewResource, tell_unchanged, wait_for
 
 from .active_runs import ActiveRuns
 from .operations import ACTIVE, EXECUTION, LOGS
@@ -116,12 +116,8 @@ class ActiveResource:
                         position, found = self._active.documents()
                         if position > query.after:
                             break
-        etag = f'"{position}"'
-        response.set_headers([("Cache-Control", "no-cache"), ("ETag", etag)])
-        if (query.after is not None and position <= query.after) or has_etag(request.env, etag):
-            response.status = falcon.HTTP_304
-            return
-        response.content_type = falcon.MEDIA_JSON
-        response.data = encode(active_list(found))
+        if not tell_unchanged(request, response, position, query.after):
+            response.content_type = falcon.MEDIA_JSON
+            response.data = encode(active_list(found))
 
     on_head = on_get

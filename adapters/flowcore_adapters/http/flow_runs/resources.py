@@ -21,6 +21,7 @@ from flowcore.ports import EventLog
 from flowcore.run.events import RunCreated
 from flowcore.values import Instant, Json
 from flowcore.views.flow_runs import UNSIGNED, ArtifactDocument, FlowRunDocument, WaitingUrlDocument, instant_text
+from flowcore_adapters.artifacts.services import MAX_UPLOAD
 from flowcore_adapters.artifacts.signed_urls import SAFE
 from flowcore_adapters.http.description.operations import UNCHANGED, Answer, operation
 from flowcore_adapters.http.description.schemas import OBJECT, TEXT, list_of, object_of
@@ -37,8 +38,6 @@ FAMILY: Final = "flow-run"
 INVALID_INPUT: Final = "Invalid input"
 UNKNOWN_RUN: Final = "Flow run does not exist."
 INVALID_FLOW: Final = "unable to run flow: invalid flow"
-MAX_UPLOAD: Final = 10 * 1024**3
-"""How large an object may be that a run waits for, in bytes."""
 _MOST_REPEATED: Final = 20
 """How many repeated keys are told."""
 _START_S: Final = 2.0

@@ -1,6 +1,5 @@
 """Views that catch up from the log when somebody asks, and their bytes as long as nothing has changed."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from threading import Lock
 from types import MappingProxyType
@@ -17,6 +16,8 @@ from flowcore.views.follow import RunView, catch_up
 from flowcore.views.outputs import OutputsView
 from flowcore.views.status import StatusView
 from flowcore.views.trace import LogsView
+
+from .kept import Kept
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -83,10 +84,8 @@ class ViewCache:
     def __init__(self, log: EventLog, *, capacity: int = CAPACITY) -> None:
         """Keep at most *capacity* views of *log*."""
         self._log = log
-        self._capacity = capacity
-        self._lock = Lock()
-        self._entries: OrderedDict[tuple[str, RunId], _Entry] = OrderedDict()
-        self._past: OrderedDict[tuple[str, RunId, int], Page] = OrderedDict()
+        self._entries = Kept[tuple[str, RunId], _Entry](capacity)
+        self._past = Kept[tuple[str, RunId, int], Page](PAST_CAPACITY)
 
     def page(self, family: str, run_id: RunId) -> Page:
         """Return the view as it is now; costs what has happened since the last time.
@@ -97,7 +96,7 @@ class ViewCache:
         version = self._log.version(run_id)
         if not version:
             raise RunNotFoundError(f"there is no run {run_id}")
-        entry = self._entry(family, run_id)
+        entry = self._entries.get_or_make((family, run_id), lambda: _Entry(VIEWS[family]()))
         page = entry.page
         if page is not None and page.version == version:
             return page
@@ -120,19 +119,14 @@ class ViewCache:
                 return page
         # From here on *position* is past, and what was then never changes.
         key = (family, run_id, position)
-        with self._lock:
-            known = self._past.get(key)
-            if known is not None:
-                self._past.move_to_end(key)
-                return known
+        known = self._past.get(key)
+        if known is not None:
+            return known
         view = catch_up(VIEWS[family](), self._log, run_id, until=position)
         if not view.version:
             raise RunNotFoundError(f"there was no run {run_id} yet when the log was at position {position}")
         page = _page(run_id, view)
-        with self._lock:
-            self._past[key] = page
-            while len(self._past) > PAST_CAPACITY:
-                self._past.popitem(last=False)
+        self._past.put(key, page)
         return page
 
     def _catch_up(self, entry: _Entry, family: str, run_id: RunId) -> Page:
@@ -143,18 +137,6 @@ class ViewCache:
             entry.view = VIEWS[family]()
             entry.page = None
             raise
-
-    def _entry(self, family: str, run_id: RunId) -> _Entry:
-        key = (family, run_id)
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                entry = self._entries[key] = _Entry(VIEWS[family]())
-                while len(self._entries) > self._capacity:
-                    self._entries.popitem(last=False)
-            else:
-                self._entries.move_to_end(key)
-            return entry
 
 
 def _page(run_id: RunId, view: JsonView) -> Page:

@@ -29,7 +29,7 @@ from flowcore_adapters.http.description.schemas import (
 )
 
 from .query import read_query
-from .resource import has_etag
+from .resource import tell_unchanged
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1_000
@@ -159,10 +159,6 @@ def _event(recorded: Recorded) -> dict[str, Json]:
 
 
 def _answer(request: falcon.Request, response: falcon.Response, position: int, document: Json) -> None:
-    etag = f'"{position}"'
-    response.set_headers([("Cache-Control", "no-cache"), ("ETag", etag)])
-    if has_etag(request.env, etag):
-        response.status = falcon.HTTP_304
-        return
-    response.content_type = falcon.MEDIA_JSON
-    response.data = to_json(document).encode()
+    if not tell_unchanged(request, response, position):
+        response.content_type = falcon.MEDIA_JSON
+        response.data = to_json(document).encode()

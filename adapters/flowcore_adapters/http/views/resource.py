@@ -149,6 +149,23 @@ def wait_for(log: EventLog, environ: "WSGIEnvironment", seconds: float) -> Itera
         yield
 
 
+def tell_unchanged(request: falcon.Request, response: falcon.Response, position: int, after: int | None = None) -> bool:
+    """Say that the answer is as of *position* in the log; return whether the caller has it, and is told so with 304.
+
+    Args:
+        request: What is answered.
+        response: Takes the headers; the body is for whoever called, unless the caller has it.
+        position: Where the log was.
+        after: A position that the caller has seen, or None.
+    """
+    etag = f'"{position}"'
+    response.set_headers([("Cache-Control", "no-cache"), ("ETag", etag)])
+    known = (after is not None and position <= after) or has_etag(request.env, etag)
+    if known:
+        response.status = falcon.HTTP_304
+    return known
+
+
 def has_etag(environ: "WSGIEnvironment", etag: str) -> bool:
     """Return whether `If-None-Match` names *etag*: alone, in a list, weakly, or as `*`."""
     given = environ.get("HTTP_IF_NONE_MATCH")

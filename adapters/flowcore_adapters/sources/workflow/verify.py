@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from flowcore.documents.workflows.matching import DEFAULT_KEY, Expectation, check_answer
+from flowcore.documents.workflows.matching import DEFAULT_KEY, Expectation
 
-from .node import NodeCall, Patch, node_error, unfit
-from .patterns import search
+from .answers import check_expected
+from .node import NodeCall, Patch, unfit
 from .settings import DEFAULT_SETTINGS, WorkflowSettings
 from .source import NodeSource
 
@@ -41,20 +41,14 @@ def _verify(node: NodeCall) -> Patch:
     if value is None:
         raise unfit(f"'{value_key}' is required for API {kind} verification")
     name = node.needed(name_key, f"'{name_key}' is required for API {kind} verification") if name_key else ""
-    key = node.text("apiContextKey", DEFAULT_KEY)
     expectation = Expectation(
-        key=key,
+        key=node.text("apiContextKey", DEFAULT_KEY),
         part=part,
         name=name,
         value=value,
         match_type=node.text("matchType", "equals") if value_key == "expectedValue" else "equals",
         case_sensitive=node.flag("caseSensitive"),
     )
-    try:
-        found = check_answer(node.scope.data.get(key), expectation, search)
-    except ValueError as error:
-        raise unfit(f"API {kind} verification: {error}") from None
-    if not found.met:
-        raise node_error(f"API {kind} verification failed: {found.message}", code="verification-failed")
-    node.call.log(f"API {kind} verification passed: {found.message}")
+    message = check_expected(node, expectation, f"API {kind} verification", code="verification-failed")
+    node.call.log(f"API {kind} verification passed: {message}")
     return Patch()

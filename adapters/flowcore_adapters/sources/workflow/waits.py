@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from flowcore.documents.workflows.matching import Expectation, check_answer
+from flowcore.documents.workflows.matching import Expectation
 from flowcore.documents.workflows.numbers import number_of
 from flowcore.documents.workflows.references import to_text
 from flowcore.values import Json
 
-from .node import NodeCall, Patch, node_error, unfit
-from .patterns import search
+from .answers import check_expected
+from .node import NodeCall, Patch, unfit
 from .settings import DEFAULT_SETTINGS, WorkflowSettings
 from .source import NodeSource
 
@@ -48,17 +48,11 @@ def _check(node: NodeCall) -> None:
     part, name = to_text(wanted.get("checkType")), to_text(wanted.get("path"))
     if part in {"header", "body-path"} and not name:
         raise unfit(f"'apiWaitConfig.path' is required for the check '{part}'")
-    key = to_text(wanted.get("contextKey")) or node.text("value", "apiResponse")
     expectation = Expectation(
-        key=key,
+        key=to_text(wanted.get("contextKey")) or node.text("value", "apiResponse"),
         part=part,
         name=name,
         value=wanted.get("expectedValue"),
         match_type=to_text(wanted.get("matchType")) or "equals",
     )
-    try:
-        found = check_answer(node.scope.data.get(key), expectation, search)
-    except ValueError as error:
-        raise unfit(f"API response check: {error}") from None
-    if not found.met:
-        raise node_error(f"API response check failed: {found.message}", code="not-as-expected")
+    check_expected(node, expectation, "API response check", code="not-as-expected")
