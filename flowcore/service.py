@@ -251,11 +251,12 @@ class RunSession:
         Raises:
             CommandRejectedError: The run cannot do that now.
         """
-        events = decide(command, self.state)
-        for event in events:
-            evolve(self.state, event)
+        state = self.state
+        events = decide(command, state)
         if events:
-            self.staged.extend(events)
+            for event in events:
+                evolve(state, event)
+            self.staged += events
             self._commands.append(command)
         return events
 

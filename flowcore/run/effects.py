@@ -4,7 +4,6 @@ After performing an effect the shell reports with a command; doing it twice does
 and adds nothing.
 """
 
-from heapq import heappop, heappush
 from typing import Final, TypeAlias
 
 import attrs
@@ -14,7 +13,8 @@ from flowcore.maker import maker
 from flowcore.values import Instant
 
 from .machine import RunStatus, StepStatus
-from .state import InstanceState, Queue, RunState
+from .queues import in_order
+from .state import AT_ONCE, InstanceState, RunState
 
 
 @attrs.frozen
@@ -81,6 +81,8 @@ def pending(state: RunState, now: Instant) -> tuple[Effect, ...]:
 
 def wake_at(state: RunState) -> Instant | None:
     """Return when to ask `pending` again though nothing has happened, or None."""
+    if not state.retries and not state.awaiting:
+        return None
     if state.status is not RunStatus.RUNNING or state.stop_requested:
         return None
     until = state.await_until
@@ -99,9 +101,11 @@ def _given_up(state: RunState, now: Instant) -> bool:
 
 def _startable(state: RunState, now: Instant) -> tuple[Effect, ...]:
     free = state.max_workers - len(state.in_the_air)
-    due = _first(state, state.retries, free, StepStatus.RETRYING, now)
-    ready = _first(state, state.ready, free - len(due), StepStatus.READY, now)
-    return tuple([make_perform(instance.id) for instance in due] + [_start(instance) for instance in ready])
+    if not state.retries:
+        return tuple([_start(instance) for instance in _ready(state, free)])
+    due = _due(state, free, now)
+    starts = [_start(instance) for instance in _ready(state, free - len(due))]
+    return (*[make_perform(instance.id) for instance in due], *starts)
 
 
 def _ask(state: RunState, index: int) -> Iterate:
@@ -113,27 +117,27 @@ def _start(instance: InstanceState) -> Effect:
     return Resolve(StepName(instance.id)) if guarded else make_perform(instance.id)
 
 
-def _first(state: RunState, queue: Queue, most: int, status: StepStatus, now: Instant) -> list[InstanceState]:
-    """Return the first *most* instances in the heap *queue* that are due, without taking them out.
-
-    A heap's next entry is always a child of one already seen, so this costs O(most log most) whatever the heap's size.
-    """
+def _ready(state: RunState, most: int) -> list[InstanceState]:
+    """Return the first *most* instances that are ready, without taking them out of their queue."""
     found: list[InstanceState] = []
-    if most <= 0 or not queue:
-        return found
-    frontier = [(queue[0], 0)]
-    while frontier:
-        (due, index, item), place = heappop(frontier)
-        if due > now:
+    steps = state.steps
+    for index, item in state.ready:
+        if len(found) >= most:
             break
-        instance = state.steps[index] if item < 0 else state.instance_at(index, item)
+        instance = steps[index] if item < 0 else state.instance_at(index, item)
         # The same entry may be there twice; then one comes right after the other.
-        if instance.status is status and instance.due == due and not (found and found[-1] is instance):
+        if instance.status is StepStatus.READY and instance.due == AT_ONCE and not (found and found[-1] is instance):
             found.append(instance)
-            if len(found) == most:
-                break
-        child = 2 * place + 1
-        for entry in queue[child : child + 2]:
-            heappush(frontier, (entry, child))
-            child += 1
+    return found
+
+
+def _due(state: RunState, most: int, now: Instant) -> list[InstanceState]:
+    """Return the first *most* instances whose retries are due, without taking them out of the timetable."""
+    found: list[InstanceState] = []
+    for due, index, item in in_order(state.retries):
+        if due > now or len(found) >= most:
+            break
+        instance = state.instance_at(index, item)
+        if instance.status is StepStatus.RETRYING and instance.due == due and not (found and found[-1] is instance):
+            found.append(instance)
     return found

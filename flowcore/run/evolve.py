@@ -55,7 +55,8 @@ from .readiness import (
     pause_after,
     pause_at,
     take_artifact,
-    tidy,
+    tidy_ready,
+    tidy_retries,
 )
 from .scopes import enter, give_up, iterate, open_scope, share
 from .settlement import (
@@ -111,7 +112,7 @@ def evolve(state: RunState, event: Event) -> RunState:
             instance = state.instances[InstanceId(event.step)]
             count_idle(state, instance, -1)
             take_failure(state, instance, event.error)
-            tidy(state, state.ready, StepStatus.READY)
+            tidy_ready(state)
         case StepSkipped():
             take_skip(state, event)
         case BodyStarted() | IterationStarted() | BodySucceeded() | BodyFailed():
@@ -214,10 +215,13 @@ def _start(state: RunState, event: AttemptStarted) -> None:
     instance.attempt = event.attempt
     instance.lines = 0
     instance.held = None
-    if event.attempt == 1 and state.step_of(instance).retry.within_s is not None:
+    if event.attempt == 1 and state.specs[instance.index].retry.within_s is not None:
         instance.begun = event.at
     state.in_the_air[instance.id] = None
-    tidy(state, state.retries if before is StepStatus.RETRYING else state.ready, before)
+    if before is StepStatus.RETRYING:
+        tidy_retries(state)
+    else:
+        tidy_ready(state)
 
 
 def _note(state: RunState, event: StepLogged | StepHeld) -> None:

@@ -1,12 +1,12 @@
 """Who may start: queues of what is ready or due, and what holds a step back (dependencies, artifacts, pauses)."""
 
-import heapq
+from heapq import heappop
 
 from flowcore.model import Moment
 
 from .events import ArtifactArrived, PauseCause, StepPaused
 from .machine import RUN_TRANSITIONS, StepStatus
-from .state import AT_ONCE, NEVER, FanOut, InstanceState, Queue, RunState
+from .state import AT_ONCE, NEVER, FanOut, InstanceState, RunState
 
 
 def make_ready(state: RunState, instance: InstanceState) -> None:
@@ -21,7 +21,7 @@ def make_ready(state: RunState, instance: InstanceState) -> None:
     if instance.bodied and not instance.guarded:
         state.entering[instance.index, instance.item] = None
         return
-    heapq.heappush(state.ready, (AT_ONCE, instance.index, instance.item))
+    state.ready.push((instance.index, instance.item))
 
 
 def pass_guard(state: RunState, instance: InstanceState) -> None:
@@ -29,18 +29,31 @@ def pass_guard(state: RunState, instance: InstanceState) -> None:
     instance.guarded = False
     if instance.bodied:
         instance.due = NEVER
-        tidy(state, state.ready, StepStatus.READY)
+        tidy_ready(state)
         state.entering[instance.index, instance.item] = None
 
 
-def tidy(state: RunState, queue: Queue, status: StepStatus) -> None:
-    """Drop stale entries from the top of *queue*, so that each is looked at once."""
+def tidy_ready(state: RunState) -> None:
+    """Drop what is not ready any more from the top of those that are, so that each is looked at once."""
+    queue, steps = state.ready, state.steps
+    front = queue.front
+    while front:
+        index, item = front[0]
+        instance = steps[index] if item < 0 else state.instance_at(index, item)
+        if instance.status is StepStatus.READY and instance.due == AT_ONCE:
+            return
+        queue.drop()
+
+
+def tidy_retries(state: RunState) -> None:
+    """Drop what is not to be retried then any more from the top of the timetable, likewise."""
+    queue = state.retries
     while queue:
         due, index, item = queue[0]
-        instance = state.steps[index] if item < 0 else state.instance_at(index, item)
-        if instance.status is status and instance.due == due:
+        instance = state.instance_at(index, item)
+        if instance.status is StepStatus.RETRYING and instance.due == due:
             return
-        heapq.heappop(queue)
+        heappop(queue)
 
 
 def count_idle(state: RunState, instance: InstanceState, change: int) -> None:
@@ -79,7 +92,7 @@ def pause_at(state: RunState, event: StepPaused) -> None:
     state.paused_at = (instance.id, event.cause)
     if event.cause is not PauseCause.BREAKPOINT_POST:
         instance.status = StepStatus.PAUSED
-        tidy(state, state.ready, StepStatus.READY)
+        tidy_ready(state)
 
 
 def pause_after(state: RunState, instance: InstanceState) -> None:

@@ -23,17 +23,23 @@ def open_scope(state: RunState, scope: Scope, steps: Sequence[Step], points: Bre
     state.specs.extend(steps)
     # The flow itself, which may have many thousands of steps, counts from 0 and needs no other lists.
     state.dependents.extend([[first + number for number in each] for each in waiting] if first else waiting)
+    instances, made = state.instances, state.steps
     for number, step in enumerate(steps, first):
-        name, path = InstanceId(step.name), str(step.name)
-        if owner is not None:
-            name, path = child_id(owner.id, step.name), f"{owner.path}/{step.name}"
-        instance = make_instance_state(name, number, unmet=len(step.depends_on), guarded=step.guarded)
-        instance.scope, instance.path = scope.number, path
-        instance.bodied = bool(step.body) and step.for_each is None
+        instance = make_instance_state(
+            InstanceId(step.name) if owner is None else child_id(owner.id, step.name),
+            number,
+            unmet=len(step.depends_on),
+            guarded=step.guarded,
+            scope=scope.number,
+            path=step.name if owner is None else f"{owner.path}/{step.name}",
+        )
+        if step.body:
+            instance.bodied = step.for_each is None
         # Steps of a body never pause (contract executions, section 6).
-        instance.gated = owner is None and (step.pause or (points is not None and points.covers(step)))
-        state.steps.append(instance)
-        state.instances[name] = instance
+        if owner is None and (step.pause or points is not None):
+            instance.gated = step.pause or (points is not None and points.covers(step))
+        made.append(instance)
+        instances[instance.id] = instance
         if step.awaits:
             for edge in step.awaits:
                 state.readers.setdefault(edge, []).append(number)

@@ -19,7 +19,7 @@ from .events import (
 )
 from .machine import StepStatus
 from .policy import passes_skip, policy, stops_run, tolerated, word
-from .readiness import count_idle, make_ready, meet, pause_after, tidy
+from .readiness import count_idle, make_ready, meet, pause_after, tidy_ready, tidy_retries
 from .scopes import break_fan_out, give_up, share
 from .state import Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
 
@@ -48,7 +48,7 @@ def take_failure(state: RunState, instance: InstanceState, error: str | None) ->
     """Settle *instance* as failed, with what that means for those that depend on it."""
     instance.status = StepStatus.FAILED
     instance.error = error
-    tidy(state, state.retries, StepStatus.RETRYING)
+    tidy_retries(state)
     if instance.item >= 0:
         close_item(state, instance)
         return
@@ -112,7 +112,7 @@ def take_import(state: RunState, event: StepImported) -> None:
             share(state.context, outputs)
     state.artifacts.update(event.artifacts)
     take_success(state, instance, event.outputs)
-    tidy(state, state.ready, StepStatus.READY)
+    tidy_ready(state)
     state.entering.pop((instance.index, instance.item), None)
     state.awaiting.pop(instance.index, None)
     state.breaks.pop(instance.index, None)
@@ -123,7 +123,7 @@ def take_skip(state: RunState, event: StepSkipped) -> None:
     instance = state.instances[event.instance]
     instance.status = StepStatus.SKIPPED
     count_idle(state, instance, -1)
-    tidy(state, state.ready, StepStatus.READY)
+    tidy_ready(state)
     forget_doomed(state)
     state.entering.pop((instance.index, instance.item), None)
     if instance.item >= 0:
@@ -164,7 +164,7 @@ def take_fan_out(state: RunState, event: FanOutStarted) -> None:
         release(state, fan_out)
     if not fan_out.open:
         state.joins[parent.index] = None
-    tidy(state, state.ready, StepStatus.READY)
+    tidy_ready(state)
 
 
 def make_items(state: RunState, parent: InstanceState, count: int) -> list[InstanceState]:

@@ -14,11 +14,12 @@ from flowcore.values import Instant, Json
 from .events import PauseCause, RunCreated, SkipCause
 from .evolve import evolve
 from .machine import RunStatus, StepStatus
+from .queues import ReadyQueue
 from .scopes import make_iteration, open_body
 from .settlement import make_items
 from .state import NEVER, Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 """The version of the shape below; a snapshot of any other is passed over."""
 _STATUSES: Final = tuple(StepStatus)
 _NUMBERS: Final = {status: number for number, status in enumerate(_STATUSES)}
@@ -89,7 +90,7 @@ class StateData(TypedDict):
     order: list[int]
     outputs: dict[str, Mapping[str, Json]]
     in_the_air: list[InstanceId]
-    ready: list[tuple[Instant, int, int]]
+    ready: list[tuple[int, int]]
     retries: list[tuple[Instant, int, int]]
     doomed: list[tuple[int, str]]
     joins: list[int]
@@ -175,7 +176,7 @@ def restore(created: RunCreated, data: StateData) -> RunState:
     state.fan_outs = {index: found[index] for index in data["order"]}
     state.outputs = dict(data["outputs"])
     state.in_the_air = {InstanceId(name): None for name in data["in_the_air"]}
-    state.ready = [(Instant(due), index, item) for due, index, item in data["ready"]]
+    state.ready = ReadyQueue((index, item) for index, item in data["ready"])
     state.retries = [(Instant(due), index, item) for due, index, item in data["retries"]]
     state.doomed.extend(Doomed(index, reason) for index, reason in data["doomed"])
     state.joins = dict.fromkeys(data["joins"])

@@ -21,14 +21,15 @@ from flowcore.values import Instant, Json
 
 from .events import PauseCause, SkipCause
 from .machine import ENDED, RunStatus, StepStatus
+from .queues import ReadyQueue
 
 AT_ONCE: Final = Instant(0.0)
-"""The due time of what may start at once."""
+"""The due time of what may start at once, in the file's order."""
 NEVER: Final = Instant(inf)
 """The due time of what does not start from a queue at all."""
 _LIVE: Final = frozenset({StepStatus.READY, StepStatus.RUNNING, StepStatus.RETRYING, StepStatus.PAUSED})
-Queue: TypeAlias = list[tuple[Instant, int, int]]
-"""A heap of (due, step index, item index); item -1 is the step itself. Entries whose status has moved on are stale."""
+Timetable: TypeAlias = list[tuple[Instant, int, int]]
+"""A heap of (due, step index, item index); item -1 is the step itself."""
 
 
 @attrs.define
@@ -169,8 +170,8 @@ class RunState:
         self.outputs: dict[str, Mapping[str, Json]] = {}
         self.dependents: list[list[int]] = []
         self.in_the_air: dict[InstanceId, None] = {}
-        self.ready: Queue = []
-        self.retries: Queue = []
+        self.ready = ReadyQueue()
+        self.retries: Timetable = []
         self.doomed: deque[Doomed] = deque()
         self.fan_outs: dict[int, FanOut] = {}
         self.joins: dict[int, None] = {}

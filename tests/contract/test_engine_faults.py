@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -95,7 +95,7 @@ class TestHandingOut:
 
         class Counted(Engine):
             @override
-            def _lead_turn(self, items: Iterable[Item], *, wake: bool = False) -> None:
+            def _lead_turn(self, items: Sequence[Item], *, wake: bool = False) -> None:
                 nonlocal turns
                 turns += 1
                 super()._lead_turn(items, wake=wake)

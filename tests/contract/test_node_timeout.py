@@ -29,10 +29,10 @@ def test_nodes_alone_have_that_limit() -> None:
     flow = compiled([node("one", "work")], [definition("work")]).flow
     (step,) = flow.steps
     registry = NodeRuntime(timeout_s=4000.0).registry()
-    assert Planner(flow, registry).plan("one", step).step.timeout_s == 4000.0
-    assert Planner(flow, NodeRuntime().registry()).plan("one", step).step.timeout_s == DEFAULT_TIMEOUT_S == 300.0
+    assert Planner(flow, registry).plan("one", step).timeout_s == 4000.0
+    assert Planner(flow, NodeRuntime().registry()).plan("one", step).timeout_s == DEFAULT_TIMEOUT_S == 300.0
     other = attrs.evolve(flow, dialect=Dialect.FLOW)
-    assert Planner(other, registry).plan("one", step).step.timeout_s == DEFAULT_TIMEOUT_S
+    assert Planner(other, registry).plan("one", step).timeout_s == DEFAULT_TIMEOUT_S
 
 
 @pytest.mark.parametrize("given", [0.0, -1.0, math.nan, math.inf, 366 * 86_400.0 + 1])

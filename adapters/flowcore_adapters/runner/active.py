@@ -5,7 +5,7 @@ from threading import Event as Flag
 from typing import Final
 
 from flowcore.artifacts import Resources
-from flowcore.ids import InstanceId, RunId
+from flowcore.ids import InstanceId
 from flowcore.model import Step
 from flowcore.run.commands import HoldStep, ReportFailure, ReportLines, ReportSuccess
 from flowcore.run.state import InstanceState
@@ -28,6 +28,7 @@ class ActiveRun:
     """What the engine keeps of a run that it drives; the engine's thread owns it.
 
     Attributes:
+        run_id: The run's id.
         ended: Set when the run is driven no more, and everything about it is committed and told.
         alarm: The moment for which the engine's alarm is set, or None.
         not_before: The moment of the last alarm: it has come, whatever the clock of the day says.
@@ -43,6 +44,7 @@ class ActiveRun:
         Raises:
             FlowDocumentError: A secret of its flow is not to be found.
         """
+        self.run_id = session.run_id
         self.session = session
         self.tracing = tracing
         tracing.follow(session.state)
@@ -55,46 +57,45 @@ class ActiveRun:
         self._attempts: dict[InstanceId, Attempt] = {}
         self._inline: list[Attempt] = []
         self._outgoing: list[Attempt] = []
+        self._prepared_in = session.state
 
-    @property
-    def run_id(self) -> RunId:
-        """The run's id."""
-        return self.session.run_id
-
-    def plan(self, instance: InstanceState) -> StepPlan:
-        """Return the plan of the step that *instance* is an instance of."""
-        return self._planner.plan(instance.path, self.session.state.step_of(instance))
+    def plan(self, instance: InstanceState, step: Step) -> StepPlan:
+        """Return what to do for *instance*, which is an instance of *step*."""
+        return self._planner.plan(instance.path, step)
 
     def prepare(
-        self, instance: InstanceState, plan: StepPlan, started: float, granted: Resources | None = None
+        self, instance: InstanceState, step: Step, plan: StepPlan, started: float, granted: Resources | None = None
     ) -> None:
         """Make the attempt that has just been recorded as started; it goes out after the commit.
 
         Args:
             instance: Whose attempt it is.
-            plan: The plan of its step.
+            step: The step that it is an instance of.
+            plan: What to do.
             started: When it started, on the monotonic clock.
             granted: What it may use of this machine; None when nobody has said.
         """
         blocking = plan.source.blocking
         context = self.context
         attempt = make_attempt(
-            self.session.run_id,
+            self.run_id,
             instance.id,
             instance.attempt,
+            step,
             plan,
             context.roots(instance, plan),
-            started + plan.step.timeout_s,
+            started + plan.timeout_s,
             Cancellation() if blocking else _NEVER,
             context.redactor,
             self.tracing,
             None,
-            None if self._handing is None else self._files(plan.step),
+            None if self._handing is None else self._files(step),
             granted,
         )
         if blocking:
             self._attempts[instance.id] = attempt
             self._outgoing.append(attempt)
+            self._prepared_in = self.session.state
         else:
             self._inline.append(attempt)
 
@@ -126,8 +127,13 @@ class ActiveRun:
         taken, self._outgoing = self._outgoing, []
         return taken
 
+    @property
+    def rewritten(self) -> bool:
+        """Whether the run was folded anew since attempts were prepared: a request came first, or a report was bad."""
+        return self._prepared_in is not self.session.state
+
     def started(self, attempt: Attempt) -> bool:
-        """Return whether the log says that *attempt* has started: a request that came first may have prevented it."""
+        """Return whether the log says that *attempt* has started: what came first may have prevented it."""
         state = self.session.state
         return attempt.instance in state.in_the_air and state.instances[attempt.instance].attempt == attempt.number
 

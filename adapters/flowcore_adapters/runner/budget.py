@@ -6,6 +6,7 @@ step, so one that needs it needs more than there is; room on disk is not counted
 """
 
 import logging
+from functools import cached_property
 from typing import Final
 
 import attrs
@@ -13,7 +14,7 @@ import attrs
 from flowcore.artifacts import Resources
 from flowcore.documents.nodes.tiers import Fit, Vendor
 
-from .capacity import Capacity
+from .capacity import Capacity, this_machine
 
 _LOG: Final = logging.getLogger("flowcore.run")
 
@@ -21,13 +22,18 @@ _LOG: Final = logging.getLogger("flowcore.run")
 class Budget:
     """What is free; for one thread at a time, like the pool."""
 
-    def __init__(self, capacity: Capacity, fit: Fit = Fit.CLAMP) -> None:
-        """Share out *capacity*; *fit* says what becomes of a step that needs more than that."""
-        self._capacity = capacity
+    def __init__(self, capacity: Capacity | None = None, fit: Fit = Fit.CLAMP) -> None:
+        """Share out *capacity*, or what this process may use; *fit* says what becomes of a step that needs more."""
+        self._given = capacity
         self._fit = fit
         self._cores = 0.0
         self._memory = 0
         self._told: set[tuple[str, Resources]] = set()
+
+    @cached_property
+    def _capacity(self) -> Capacity:
+        # Reading it takes longer than a whole run of steps that say nothing of what they need.
+        return self._given or this_machine()
 
     def reserve(self, wanted: Resources | None, step: str) -> Resources | None:
         """Take what *step* wants, or as much of it as there can be; None when it must wait for others to end.

@@ -5,7 +5,7 @@ inbox until something comes or the next moment is due: it never polls.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
@@ -241,14 +241,15 @@ class Engine:
             finally:
                 self._lead.release()
 
-    def _lead_turn(self, items: Iterable[Item], *, wake: bool = False) -> None:
+    def _lead_turn(self, items: Sequence[Item], *, wake: bool = False) -> None:
         """Take in what has come, draw the consequences, *wake* workers for what waits; the caller holds the lead."""
         if self._closing:
             self._refuse(items)
             return
         try:
             self._turns.take_reports()
-            self._take(items)
+            if items:
+                self._take(items)
             self._turns.turn()
             if wake and self._pool.waiting:
                 self._pool.wake()

@@ -13,6 +13,7 @@ from flowcore.cleaning import clean
 from flowcore.errors import ExpressionError, ObjectNameError, SourceError, StoreConfigurationError, StoreError
 from flowcore.ids import InstanceId, RunId
 from flowcore.maker import maker
+from flowcore.model import Step
 from flowcore.ports import Clock, make_source_call
 from flowcore.run.commands import (
     ReportFailure,
@@ -44,6 +45,7 @@ class Attempt:
     run_id: RunId
     instance: InstanceId
     number: int
+    step: Step
     plan: StepPlan
     roots: Mapping[str, Json]
     deadline: float
@@ -112,24 +114,18 @@ def perform(attempt: Attempt, clock: Clock) -> ReportSuccess | ReportFailure:
 
 
 def _outputs(attempt: Attempt, clock: Clock) -> tuple[Mapping[str, Json], tuple[str, ...]]:
-    plan, roots = attempt.plan, attempt.roots
-    source = plan.source
+    plan = attempt.plan
     lines = attempt.written() if attempt.tracing.enabled else None
     if lines is not None:
         lines.write(_opening(attempt), TRACE)
-    payload = None if plan.payload is None else plan.payload.render(roots)
-    if lines is not None and payload is not None:
-        lines.value("input", payload)
-    if source.uses_payload:
-        roots = {**roots, "input": payload, "json": _parsed(payload)}
-    configuration = source.fixed or mapping(source.configuration.render(roots))
+    payload, configuration = (None, plan.fixed) if plan.fixed else _rendered(attempt, lines)
     called = 0.0
     if lines is not None:
         lines.value("configuration", configuration)
         called = clock.monotonic()
     if attempt.files is not None:
         attempt.files.check()
-    result = source.adapter.call(
+    result = plan.source.adapter.call(
         make_source_call(
             run_id=attempt.run_id,
             instance=attempt.instance,
@@ -165,11 +161,23 @@ def _outputs(attempt: Attempt, clock: Clock) -> tuple[Mapping[str, Json], tuple[
     return outputs, (*_told(result.notes, attempt.redactor), *dict.fromkeys(notes))
 
 
+def _rendered(attempt: Attempt, lines: AttemptLines | None) -> tuple[Json, Mapping[str, Json]]:
+    """Return the input and the configuration for this attempt."""
+    plan, roots = attempt.plan, attempt.roots
+    source = plan.source
+    payload = None if plan.payload is None else plan.payload.render(roots)
+    if lines is not None and payload is not None:
+        lines.value("input", payload)
+    if source.uses_payload:
+        roots = {**roots, "input": payload, "json": _parsed(payload)}
+    return payload, source.fixed or mapping(source.configuration.render(roots))
+
+
 def _opening(attempt: Attempt) -> str:
     """Return the first line of a traced attempt."""
-    plan = attempt.plan
-    of = f" of {plan.step.retry.max_attempts}" if plan.step.retry.max_attempts > 1 else ""
-    return f"attempt {attempt.number}{of} with source '{plan.step.source}' ({plan.source.adapter.type.name})"
+    most = attempt.step.retry.max_attempts
+    of = f" of {most}" if most > 1 else ""
+    return f"attempt {attempt.number}{of} with source '{attempt.step.source}' ({attempt.plan.source.adapter.type.name})"
 
 
 def _told(notes: tuple[str, ...], redactor: Redactor) -> tuple[str, ...]:
@@ -227,7 +235,7 @@ def _report(
 
 def given_up(attempt: Attempt, clock: Clock, *, stopped: bool) -> ReportFailure:
     """Return what is reported of an attempt whose source has not ended a grace after it should have."""
-    after = f"timeout after {attempt.plan.step.timeout_s:g} s"
+    after = f"timeout after {attempt.plan.timeout_s:g} s"
     return ReportFailure(
         instance=attempt.instance,
         attempt=attempt.number,

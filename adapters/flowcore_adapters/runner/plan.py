@@ -1,14 +1,12 @@
 """What a step needs to be performed, compiled once: its source, its templates, its outputs."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import attrs
 
 from flowcore.catalog import SLOW
 from flowcore.errors import SourceError
 from flowcore.expressions import Expression, Template, compile_search, compile_template, constant
-from flowcore.maker import maker
 from flowcore.model import Dialect, Flow, OutputType, Source, Step
 from flowcore.ports import SourceAdapter
 from flowcore.values import Json
@@ -57,20 +55,20 @@ class OutputPlan:
 
 @attrs.frozen
 class StepPlan:
-    """One step, ready to be performed any number of times.
+    """What a step does, ready to be done any number of times.
 
     Attributes:
         payload: Its input, or None when it has none.
+        fixed: The configuration of its source, when it has no input and nothing of it is to be rendered; else None.
+        timeout_s: How long an attempt may take, in seconds.
     """
 
-    step: Step
     source: SourcePlan
     payload: Template | None
     outputs: tuple[OutputPlan, ...]
     steps_used: tuple[str, ...]
-
-
-_make_step_plan: Final = maker(StepPlan)
+    fixed: Mapping[str, Json] | None
+    timeout_s: float
 
 
 class Planner:
@@ -82,6 +80,7 @@ class Planner:
         self._registry = registry
         self._sources: dict[str, SourcePlan] = {}
         self._plans: dict[str, StepPlan] = {}
+        self._plain: dict[tuple[str, float], StepPlan] = {}
         self._workflow = flow.dialect is Dialect.WORKFLOW
         # Documents of nodes know no limit: it is the operator's word, that of whoever drives the run now.
         self._timeout_s = registry.node_timeout_s if flow.dialect is Dialect.NODES else None
@@ -90,17 +89,20 @@ class Planner:
 
     def plan(self, path: str, step: Step) -> StepPlan:
         """Return the plan of *step*, all of whose instances have the same *path*."""
+        if step.input is None and not step.outputs and not self._workflow:
+            # Nothing is the step's own, and there may be thousands of its kind.
+            kind = (step.source, step.timeout_s)
+            plan = self._plain.get(kind)
+            if plan is None:
+                plan = self._plain[kind] = self._make(step)
+            return plan
         plan = self._plans.get(path)
         if plan is None:
-            if self._timeout_s is not None:
-                step = attrs.evolve(step, timeout_s=self._timeout_s)
             plan = self._plans[path] = self._make(step)
         return plan
 
     def _make(self, step: Step) -> StepPlan:
         source = self._source(step.source)
-        if step.input is None and not step.outputs and not self._workflow:
-            return _make_step_plan(step, source, None, (), source.steps_used)
         payload = self._payload(step)
         outputs = tuple(
             OutputPlan(
@@ -111,7 +113,8 @@ class Planner:
             for output in step.outputs
         )
         used = source.steps_used if payload is None else (*source.steps_used, *steps_used(payload))
-        return StepPlan(step, source, payload, outputs, used)
+        fixed = source.fixed if payload is None and not source.uses_payload else None
+        return StepPlan(source, payload, outputs, used, fixed, self._timeout_s or step.timeout_s)
 
     def _payload(self, step: Step) -> Template | None:
         if self._workflow:

@@ -37,11 +37,8 @@ class Scribe:
         self._rouse(self._flush_at)
 
     def take(self, runs: Mapping[RunId, ActiveRun], touched: dict[RunId, ActiveRun]) -> None:
-        """Stage what attempts of *runs* have written, not too often; those concerned become *touched*."""
-        now = self._clock.monotonic()
-        if not self._talking or now < self._flush_at:
-            return
-        self._flush_at = now + FLUSH_S
+        """Stage what attempts of *runs* have written, at `next_moment`; those concerned become *touched*."""
+        self._flush_at = self._clock.monotonic() + FLUSH_S
         for run_id in {self._talking.popleft() for _ in range(len(self._talking))}:
             run = runs.get(run_id)
             if run is not None:

@@ -30,7 +30,6 @@ from .active import ActiveRun
 from .alarms import Alarms
 from .batches import DEFAULT_WORKERS, Batches
 from .budget import Budget
-from .capacity import this_machine
 from .conditions import look
 from .perform import Attempt, given_up, perform
 from .plan import StepPlan
@@ -86,7 +85,7 @@ class Turns:
         self._owner = owner
         self._pool = pool
         self._rouse = rouse
-        self._budget = Budget(this_machine()) if budget is None else budget
+        self._budget = Budget() if budget is None else budget
         self._teller = teller
         self.scribe = Scribe(clock, rouse)
         self.batches = Batches(
@@ -108,10 +107,10 @@ class Turns:
 
     def take_reports(self) -> None:
         """Take in what the attempts in the air have come to."""
-        reports = self.reports
+        reports, runs = self.reports, self.runs
         while reports:
             attempt, command = reports.popleft()
-            run = self.runs.get(attempt.run_id)
+            run = runs.get(attempt.run_id)
             if run is None:
                 self._take_late(attempt, command)
             # An attempt that was given up has left the air: its place is free already, its report comes too late.
@@ -131,7 +130,8 @@ class Turns:
 
     def _finished(self, attempt: Attempt) -> None:
         self._pool.finished()
-        self._budget.release(attempt.granted)
+        if attempt.granted is not None:
+            self._budget.release(attempt.granted)
 
     @property
     def restless(self) -> bool:
@@ -175,12 +175,16 @@ class Turns:
 
     def turn(self) -> None:
         """Draw all consequences of what was taken in, commit them, and act on them."""
-        self._expire()
-        self._wake()
+        now = self._clock.monotonic()
+        if self._next_look <= now:
+            self._expire(now)
+        if self._starved or self._alarms.first <= now:
+            self._wake()
         batches = self.batches if self.batches.active else None
         if batches is not None:
             batches.advance()
-        self.scribe.take(self.runs, self.touched)
+        if self.scribe.next_moment <= now:
+            self.scribe.take(self.runs, self.touched)
         busy = self._advance_all(batches)
         beside = () if batches is None else batches.staged()
         done = commit(self._log, [run.session for run in busy], beside)
@@ -200,30 +204,32 @@ class Turns:
                 self._leave(run)
             elif batches is not None:
                 batches.going(run)
-        looks = (self._next_look, self.batches.next_look, self.scribe.next_moment)
-        self.next_moment = min(*looks, self._alarms.first)
-        self._rouse(0.0 if self.restless else self.next_moment)
+        self.next_moment = min(self._next_look, self.batches.next_look, self.scribe.next_moment, self._alarms.first)
+        self._rouse(0.0 if self.touched or self.batches.restless else self.next_moment)
 
     def _advance_all(self, batches: Batches | None) -> Sequence[ActiveRun]:
         """Do what is pending for all that were touched, and for items of *batches* that take the places of others."""
-        busy: list[ActiveRun] = []
-        later: dict[RunId, ActiveRun] = {}
-        while self.touched:
-            fresh = tuple(self.touched.values())
-            self.touched.clear()
-            for run in fresh:
-                run.tracing.follow(run.session.state)
-                self._advance(run)
-                self._set_alarm(run)
-            busy += fresh
+        busy = fresh = self._advance_touched()
+        if batches is not None:
             # Those that ask for another turn already get one, but not this one.
-            later |= self.touched
-            self.touched.clear()
-            if batches is None or len(busy) >= _RUNS:
-                break
-            batches.hurry(fresh)
-        self.touched |= later
+            later = self.touched
+            while fresh and len(busy) < _RUNS:
+                self.touched = {}
+                batches.hurry(fresh)
+                fresh = self._advance_touched()
+                busy += fresh
+                later |= self.touched
+            self.touched = later
         return busy
+
+    def _advance_touched(self) -> tuple[ActiveRun, ...]:
+        """Do what is pending for all that were touched, and return them; those to be touched again are, afterwards."""
+        fresh, self.touched = tuple(self.touched.values()), {}
+        for run in fresh:
+            run.tracing.follow(run.session.state)
+            self._advance(run)
+            self._set_alarm(run)
+        return fresh
 
     def _hear(self, run: ActiveRun, events: Sequence[Event]) -> None:
         """Tell the listener of what has been appended to *run*: by others first, then from here."""
@@ -315,14 +321,15 @@ class Turns:
     def _begin(self, run: ActiveRun, effect: Perform, now: Instant, started: float) -> int:
         """Begin an attempt; return 1 when that could be done."""
         session = run.session
-        instance = session.state.instances[effect.instance]
-        plan = run.plan(instance)
-        blocking = plan.source.blocking
-        if blocking and not self._pool.reserve():
+        state = session.state
+        instance = state.instances[effect.instance]
+        step = state.specs[instance.index]
+        plan = run.plan(instance, step)
+        if plan.source.blocking and not self._pool.reserve():
             self._starved[run.run_id] = run
             return 0
-        wanted = plan.step.resources
-        granted = None if wanted is None else self._budget.reserve(wanted, plan.step.name)
+        wanted = step.resources
+        granted = None if wanted is None else self._budget.reserve(wanted, step.name)
         if wanted is not None and granted is None:
             self._starved[run.run_id] = run
             self._give_back(plan, None)
@@ -334,7 +341,7 @@ class Turns:
             # An effect of the same batch came first: a guard that failed may have halted the run.
             self._give_back(plan, granted)
             return 0
-        run.prepare(instance, plan, started, granted)
+        run.prepare(instance, step, plan, started, granted)
         return 1
 
     def _do(self, run: ActiveRun, effect: Resolve | Iterate | Cancel | Consequences) -> int:
@@ -363,26 +370,24 @@ class Turns:
             self._next_look = min(self._next_look, attempt.last_moment)
 
     def _dispatch(self, run: ActiveRun) -> None:
-        jobs: list[Attempt] = []
-        for attempt in run.take_outgoing():
-            if run.started(attempt):
-                self._next_look = min(self._next_look, attempt.last_moment)
-                jobs.append(attempt)
-            else:
-                run.land(attempt)
-                self._finished(attempt)
-        if jobs:
-            self._pool.submit(jobs)
-            if self._pool.waiting > 1:
-                # One is taken by whoever leads; somebody must see to it that the others are not left waiting.
-                self._rouse(0.0)
-
-    def _expire(self) -> None:
-        """Give up the attempts whose source has not answered a grace after it should have ended."""
-        if self._next_look == inf or self._next_look > self._clock.monotonic():
+        jobs = run.take_outgoing()
+        if not jobs:
             return
+        if run.rewritten:
+            for attempt in jobs:
+                if not run.started(attempt):
+                    run.land(attempt)
+                    self._finished(attempt)
+            jobs = [attempt for attempt in jobs if run.started(attempt)]
+        self._next_look = min([self._next_look, *[attempt.last_moment for attempt in jobs]])
+        self._pool.submit(jobs)
+        if self._pool.waiting > 1:
+            # One is taken by whoever leads; somebody must see to it that the others are not left waiting.
+            self._rouse(0.0)
+
+    def _expire(self, now: float) -> None:
+        """Give up the attempts whose source has not answered a grace after it should have ended."""
         # The moment was only a lower bound: whoever it was set for has mostly ended long ago.
-        now = self._clock.monotonic()
         for run in self.runs.values():
             for attempt in run.overdue(now):
                 self._give_up(run, attempt)
