@@ -81,6 +81,8 @@ class TestEitherWay:
         result = source.call(node_call(configuration, files))
         told = dict(line.split("=", 1) for line in str(data_of(result)["stdout"]).splitlines())
         root = "/flow" if source is CONTAINED else told["HOME"]
+        # By this one, what is left without a container is found again.
+        assert told.pop("FLOWCORE_NODE_DIRECTORY", "/flow") == root
         assert {
             name: value for name, value in told.items() if name.startswith(("INPUT", "OUTPUT", "FLAG", "FLOW", "MORE"))
         } == {
