@@ -14,7 +14,7 @@ import attrs
 import falcon
 from typing_extensions import override
 
-from flowcore.errors import FlowcoreError
+from flowcore.errors import FlowcoreError, StoreElsewhereError
 from flowcore.stores import ArtifactStore, StoredObject
 from flowcore_adapters.artifacts.incoming import IncomingFile
 from flowcore_adapters.artifacts.intake import Arrivals, Intake
@@ -97,6 +97,8 @@ class Uploads:
         try:
             store = self.stores.find(ticket.store, ticket.run)
             file = store.receive() if isinstance(store, LocalArtifactStore) else None
+        except StoreElsewhereError:
+            return None
         except FlowcoreError:
             # It is met again, and told, when the request is answered.
             file = None
@@ -151,8 +153,8 @@ class UploadResource:
     def on_put(self, request: falcon.Request, response: falcon.Response, **_names: str) -> None:
         """Keep the body, all of it or nothing."""
         ticket = self._ticket(request)
-        body = _body(request, ticket.max_bytes or 0)
         store = self._stores.find(ticket.store, ticket.run)
+        body = _body(request, ticket.max_bytes or 0)
         stored = self._intake.take(ticket, store, body)
         response.media = {"store": ticket.store, "name": stored.name, "size_bytes": stored.size_bytes}
 
