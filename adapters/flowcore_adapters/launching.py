@@ -1,8 +1,8 @@
 """Starting runs and batches in this process, and stopping batches from any: recorded first, then driven or told."""
 
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Container, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, Protocol
 
 import attrs
@@ -82,23 +82,15 @@ class Launcher:
         """Go on with whatever was left unfinished and nobody else drives, *but* for some runs."""
         found = LeftOver()
         for batch_id in unfinished_batches(self.log):
-            try:
+            with found.unless_driven(f"batch {batch_id}"):
                 self.driver.adopt_batch(batch_id)
                 found.batches.append(batch_id)
-            except RunOwnedError:
-                continue
-            except FlowcoreError as error:
-                found.warnings.append(f"batch {batch_id} cannot be resumed: {error}")
         for run_id in unfinished_runs(self.log, at=self.clock.now()):
             if run_id in but:
                 continue
-            try:
+            with found.unless_driven(f"run {run_id}"):
                 self._adopt(run_id)
                 found.runs.append(run_id)
-            except RunOwnedError:
-                continue
-            except FlowcoreError as error:
-                found.warnings.append(f"run {run_id} cannot be resumed: {error}")
         return found
 
     def _adopt(self, run_id: RunId) -> None:
@@ -113,6 +105,16 @@ class LeftOver:
     runs: list[RunId] = attrs.field(factory=list[RunId])
     batches: list[BatchId] = attrs.field(factory=list[BatchId])
     warnings: list[str] = attrs.field(factory=list[str])
+
+    @contextmanager
+    def unless_driven(self, what: str) -> Generator[None]:
+        """Let the block go on with *what*, unless it is in good hands; what stands in the way is a warning."""
+        try:
+            yield
+        except RunOwnedError:
+            return
+        except FlowcoreError as error:
+            self.warnings.append(f"{what} cannot be resumed: {error}")
 
 
 def stop_batches(

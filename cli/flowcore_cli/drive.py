@@ -1,7 +1,7 @@
 """Driving runs from the command: the engine runs them, this thread shows them and listens for signals."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from signal import Signals as Signal
@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import attrs
 
-from flowcore.errors import FlowcoreError, FlowDocumentError, RunOwnedError
+from flowcore.errors import FlowDocumentError
 from flowcore.ids import BatchId, InstanceId, RunId
 from flowcore.model import Flow
 from flowcore.ports import EventLog
@@ -23,7 +23,7 @@ from flowcore.service import load
 from flowcore.values import Instant
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.config import compile_files, read_files
-from flowcore_adapters.launching import stop_batches
+from flowcore_adapters.launching import LeftOver, stop_batches
 from flowcore_adapters.registry import Registry
 from flowcore_adapters.runner.context import RunContext
 from flowcore_adapters.runner.engine import Engine
@@ -151,12 +151,14 @@ class Drive:
         except BaseException:
             signals.release()
             raise
+        found = LeftOver()
         for run_id in left:
-            with self._left_to_others(f"run {run_id}"):
+            with found.unless_driven(f"run {run_id}"):
                 self._ended[run_id] = self._engine.adopt(run_id)
         for batch_id in batches:
-            with self._left_to_others(f"batch {batch_id}"):
+            with found.unless_driven(f"batch {batch_id}"):
                 self._ended_batches[batch_id] = self._engine.adopt_batch(batch_id)
+        warn(found.warnings)
 
     def _tell_if_paused(self, log: EventLog, run_id: RunId, told: Told) -> None:
         """Say so when the run was paused before it came here."""
@@ -173,16 +175,6 @@ class Drive:
     def batch_ids(self) -> Sequence[BatchId]:
         """The batches that are driven from here."""
         return tuple(self._ended_batches)
-
-    @contextmanager
-    def _left_to_others(self, what: str) -> Generator[None]:
-        """Go on with *what* was left, unless it is in good hands; what stands in the way is told."""
-        try:
-            yield
-        except RunOwnedError:
-            return
-        except FlowcoreError as error:
-            warn([f"{what} cannot be resumed: {error}"])
 
     def run(self) -> Signal | None:
         """Run to the end and return the signal that came in the meantime, or None.

@@ -1,7 +1,7 @@
 """`flowcore-cli fsck`."""
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -10,11 +10,14 @@ from flowcore_cli.selection import find_batch, find_run, is_batch, recorded_log
 from flowcore_cli.storage import db_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from flowcore.ids import BatchId, RunId, StreamId
-    from flowcore.ports import EventLog
+    from flowcore.invariants import Violation
+    from flowcore.ports import EventLog, Recorded, RecordedBatch
 
+
+R = TypeVar("R", "Recorded", "RecordedBatch")
 _MOST: Final = 20
 """How many problems of one run are told."""
 
@@ -94,33 +97,59 @@ def _streams(log: "EventLog", text: str | None, db: str | None) -> "tuple[Sequen
     return [batch_id], [item_run(batch_id, number) for number in range(1, count + 1)]
 
 
+class _Look:
+    """A look at one stream, event by event.
+
+    Attributes:
+        problems: What is wrong.
+        count: The version of the last event that can be read.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[dict[str, object]] = []
+        self.count = 0
+        self._position = 0
+
+    def through(self, events: "Iterable[R]", check: "Callable[[R], Sequence[Violation]]") -> None:
+        """Take down what *check* finds in *events*; what cannot be read ends the look."""
+        import attrs
+
+        from flowcore.errors import EventFormatError
+
+        try:
+            for recorded in events:
+                self.count, self._position = recorded.version, recorded.position
+                self.problems += [attrs.asdict(each) for each in check(recorded)]
+        except EventFormatError as error:
+            self.note("I21", f"what follows cannot be read: {error}")
+
+    def note(self, invariant: str, message: str) -> None:
+        """Take down what is wrong where the look has come to."""
+        self.problems.append({"position": self._position, "invariant": invariant, "message": message})
+
+
 def _check_batch(log: "EventLog", batch_id: "BatchId") -> "tuple[Sequence[dict[str, object]], int]":
     """Return what is wrong with a batch, and how many events it has; what it says of its runs is looked at too."""
-    import attrs
-
     from flowcore.batch.evolve import evolve
     from flowcore.batch.state import BatchState
-    from flowcore.errors import EventFormatError
     from flowcore.ids import item_run
     from flowcore.invariants import BatchChecker
 
+    look = _Look()
     checker, state = BatchChecker(), BatchState()
-    problems: list[dict[str, object]] = []
-    count = position = 0
-    try:
-        for recorded in log.read_batch(batch_id):
-            count, position = recorded.version, recorded.position
-            problems += [attrs.asdict(each) for each in checker.check(recorded)]
-            if not problems:
-                evolve(state, recorded.event)
-    except EventFormatError as error:
-        problems.append({"position": position, "invariant": "I21", "message": f"what follows cannot be read: {error}"})
-    if not problems:
+
+    def check(recorded: "RecordedBatch") -> "Sequence[Violation]":
+        found = checker.check(recorded)
+        if not found and not look.problems:
+            evolve(state, recorded.event)
+        return found
+
+    look.through(log.read_batch(batch_id), check)
+    if not look.problems:
         missing = [number for number in range(1, len(state.items) + 1) if not log.version(item_run(batch_id, number))]
         if missing:
-            message = f"the runs of {len(missing)} items are missing, that of item {missing[0]} first"
-            problems.append({"position": position, "invariant": "I17", "message": message})
-    return problems, count
+            look.note("I17", f"the runs of {len(missing)} items are missing, that of item {missing[0]} first")
+    return look.problems, look.count
 
 
 def _damage(log: "EventLog") -> list[str]:
@@ -132,22 +161,10 @@ def _damage(log: "EventLog") -> list[str]:
 
 def _check(log: "EventLog", run_id: "RunId") -> "tuple[Sequence[dict[str, object]], int]":
     """Return what is wrong with a run, and how many events it has; what cannot be read ends the look at it."""
-    import attrs
-
-    from flowcore.errors import EventFormatError
     from flowcore.invariants import RunChecker
 
-    checker = RunChecker()
-    problems: list[dict[str, object]] = []
-    count = position = 0
-    try:
-        for recorded in log.read(run_id):
-            count, position = recorded.version, recorded.position
-            problems += [attrs.asdict(each) for each in checker.check(recorded)]
-    except EventFormatError as error:
-        problems.append({"position": position, "invariant": "I21", "message": f"what follows cannot be read: {error}"})
-    if count != log.version(run_id) and not problems:
-        problems.append(
-            {"position": position, "invariant": "I1", "message": f"{count} events, but version {log.version(run_id)}"}
-        )
-    return problems, count
+    look = _Look()
+    look.through(log.read(run_id), RunChecker().check)
+    if look.count != log.version(run_id) and not look.problems:
+        look.note("I1", f"{look.count} events, but version {log.version(run_id)}")
+    return look.problems, look.count
