@@ -14,7 +14,7 @@ from flowcore.values import Instant
 
 from .machine import RunStatus, StepStatus
 from .queues import in_order
-from .state import AT_ONCE, InstanceState, RunState
+from .state import AT_ONCE, RunState
 
 
 @attrs.frozen
@@ -102,42 +102,40 @@ def _given_up(state: RunState, now: Instant) -> bool:
 def _startable(state: RunState, now: Instant) -> tuple[Effect, ...]:
     free = state.max_workers - len(state.in_the_air)
     if not state.retries:
-        return tuple([_start(instance) for instance in _ready(state, free)])
+        return tuple(_ready(state, free))
     due = _due(state, free, now)
-    starts = [_start(instance) for instance in _ready(state, free - len(due))]
-    return (*[make_perform(instance.id) for instance in due], *starts)
+    return (*due, *_ready(state, free - len(due)))
 
 
 def _ask(state: RunState, index: int) -> Iterate:
     return Iterate(StepName(state.steps[index].id), len(state.fan_outs[index].instances) - 1)
 
 
-def _start(instance: InstanceState) -> Effect:
-    guarded = instance.guarded and instance.item < 0
-    return Resolve(StepName(instance.id)) if guarded else make_perform(instance.id)
-
-
-def _ready(state: RunState, most: int) -> list[InstanceState]:
-    """Return the first *most* instances that are ready, without taking them out of their queue."""
-    found: list[InstanceState] = []
-    steps = state.steps
+def _ready(state: RunState, most: int) -> list[Effect]:
+    """Return what to do for the first *most* instances that are ready, without taking them out of their queue."""
+    found: list[Effect] = []
+    steps, last = state.steps, None
     for index, item in state.ready:
         if len(found) >= most:
             break
         instance = steps[index] if item < 0 else state.instance_at(index, item)
         # The same entry may be there twice; then one comes right after the other.
-        if instance.status is StepStatus.READY and instance.due == AT_ONCE and not (found and found[-1] is instance):
-            found.append(instance)
+        if instance.status is StepStatus.READY and instance.due == AT_ONCE and instance is not last:
+            guarded = instance.guarded and item < 0
+            found.append(Resolve(StepName(instance.id)) if guarded else make_perform(instance.id))
+            last = instance
     return found
 
 
-def _due(state: RunState, most: int, now: Instant) -> list[InstanceState]:
-    """Return the first *most* instances whose retries are due, without taking them out of the timetable."""
-    found: list[InstanceState] = []
+def _due(state: RunState, most: int, now: Instant) -> list[Effect]:
+    """Return what to do for the first *most* instances whose retries are due, without taking them out."""
+    found: list[Effect] = []
+    last = None
     for due, index, item in in_order(state.retries):
         if due > now or len(found) >= most:
             break
         instance = state.instance_at(index, item)
-        if instance.status is StepStatus.RETRYING and instance.due == due and not (found and found[-1] is instance):
-            found.append(instance)
+        if instance.status is StepStatus.RETRYING and instance.due == due and instance is not last:
+            found.append(make_perform(instance.id))
+            last = instance
     return found

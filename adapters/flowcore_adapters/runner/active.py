@@ -1,7 +1,9 @@
 """One run while it is being driven: its session, its plans and its attempts in the air."""
 
+from collections.abc import Mapping
 from math import inf
 from threading import Event as Flag
+from types import MappingProxyType
 from typing import Final
 
 from flowcore.artifacts import Resources
@@ -10,7 +12,7 @@ from flowcore.model import Step
 from flowcore.run.commands import HoldStep, ReportFailure, ReportLines, ReportSuccess
 from flowcore.run.state import InstanceState
 from flowcore.service import RunSession
-from flowcore.values import Instant
+from flowcore.values import Instant, Json
 from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.registry import Registry
 
@@ -20,6 +22,8 @@ from .lines import Tracing, decision
 from .perform import Attempt, make_attempt
 from .plan import Planner, StepPlan
 
+_NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
+"""What an attempt sees for which nothing is rendered."""
 _NEVER: Final = Cancellation()
 """The token of attempts that run on the loop: they are over before anybody could cancel them."""
 
@@ -83,7 +87,7 @@ class ActiveRun:
             instance.attempt,
             step,
             plan,
-            context.roots(instance, plan),
+            _NOTHING if plan.fixed else context.roots(instance, plan),
             started + plan.timeout_s,
             Cancellation() if blocking else _NEVER,
             context.redactor,

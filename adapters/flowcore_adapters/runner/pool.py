@@ -81,9 +81,9 @@ class WorkerPool(Generic[J]):
             self._bell.put(_Ring.WORK)
         self._next_wake *= 2
 
-    def finished(self) -> None:
-        """Free the place of a job that is done, or that never came."""
-        self._busy -= 1
+    def finished(self, jobs: int = 1) -> None:
+        """Free the places of so many *jobs* that are done, or that never came."""
+        self._busy -= jobs
 
     def lose(self) -> None:
         """Give up on a job that does not end: its thread is written off, and another may take its place."""

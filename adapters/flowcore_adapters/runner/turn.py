@@ -107,7 +107,7 @@ class Turns:
 
     def take_reports(self) -> None:
         """Take in what the attempts in the air have come to."""
-        reports, runs = self.reports, self.runs
+        reports, runs, landed = self.reports, self.runs, 0
         while reports:
             attempt, command = reports.popleft()
             run = runs.get(attempt.run_id)
@@ -115,9 +115,12 @@ class Turns:
                 self._take_late(attempt, command)
             # An attempt that was given up has left the air: its place is free already, its report comes too late.
             elif run.land(attempt):
-                self._finished(attempt)
+                landed += 1
+                if attempt.granted is not None:
+                    self._budget.release(attempt.granted)
                 run.report(attempt, command)
                 self.touched[attempt.run_id] = run
+        self._pool.finished(landed)
 
     def _take_late(self, attempt: Attempt, command: ReportSuccess | ReportFailure) -> None:
         """Have it recorded that somebody else's run was reported on from here."""
