@@ -17,8 +17,10 @@ from flowcore.documents.flow_document import compile_flow
 from flowcore.errors import FlowDocumentError, LogError
 from flowcore.ids import RunId
 from flowcore.ports import AnyAppend, EventLog, Owner, SourceCall, SourceResult
-from flowcore.run.events import AttemptSucceeded, Event, ReportRejected, RunResumed
-from flowcore.service import create_run, load
+from flowcore.run.commands import ContinueRun, PauseRun
+from flowcore.run.events import AttemptStarted, AttemptSucceeded, Event, ReportRejected, RunResumed
+from flowcore.run.machine import RunStatus
+from flowcore.service import create_run, load, request
 from flowcore.values import Instant, Json
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
@@ -33,6 +35,7 @@ from flowcore_adapters.sources.value import ValueSource
 from flowcore_adapters.sources.wait import WaitSource
 
 PLENTY_S: Final = 20.0
+NOW: Final = Instant(1_700_000_000.0)
 SECRET: Final = "tok-ABCDEFGHIJKLMNOPQRSTUVWXYZ-0123456789"
 Steps = list[dict[str, Json]]
 
@@ -129,6 +132,41 @@ class TestHandingOut:
         assert other.wait(PLENTY_S)
         engine.close()
         assert turns < 200
+
+    def test_what_a_request_has_come_before_does_not_go_out(self) -> None:
+        class Overtaken(SharedMemoryEventLog):
+            """A log in which somebody asks for a pause just before it is recorded that step `b` has started."""
+
+            paused = False
+
+            @override
+            def append(self, *appends: AnyAppend) -> int:
+                started = [
+                    event.instance for each in appends for event in each.events if isinstance(event, AttemptStarted)
+                ]
+                if started == ["b"] and not self.paused:
+                    self.paused = True
+                    request(self, RunId(appends[0].stream), PauseRun(at=NOW))
+                return super().append(*appends)
+
+        calls: list[str] = []
+        log = Overtaken()
+        flow = compile_flow({"flow": [{"name": name, "source": {"type": "work"}} for name in "ab"]}, registry().catalog)
+        # One place in the pool: what does not go out must not keep it.
+        engine = Engine(log, registry(lambda call: calls.append(call.instance)), SystemClock(), pool_size=1)
+        run_id = create_run(log, flow, at=NOW, max_workers=1)
+        ended = engine.adopt(run_id)
+        engine.start()
+        until = time.monotonic() + PLENTY_S
+        while load(log, run_id).status is not RunStatus.PAUSED and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not ended.wait(0.1)
+        assert (calls, load(log, run_id).in_the_air) == (["a"], {})
+        request(log, run_id, ContinueRun(at=NOW))
+        assert ended.wait(PLENTY_S)
+        engine.close()
+        engine.check()
+        assert (calls, load(log, run_id).status) == (["a", "b"], RunStatus.SUCCEEDED)
 
 
 class TestOddValues:

@@ -82,6 +82,8 @@ class Attempt:
 
 
 make_attempt: Final = maker(Attempt)
+Report: TypeAlias = tuple[Attempt, ReportSuccess | ReportFailure]
+"""What an attempt came to."""
 
 
 def perform(attempt: Attempt, clock: Clock) -> ReportSuccess | ReportFailure:

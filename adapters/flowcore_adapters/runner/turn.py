@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from math import inf
-from typing import Final, TypeAlias
+from typing import Final
 
 from flowcore.artifacts import Resources
 from flowcore.errors import CommandRejectedError, FencedError
@@ -31,7 +31,7 @@ from .alarms import Alarms
 from .batches import DEFAULT_WORKERS, Batches
 from .budget import Budget
 from .conditions import look
-from .perform import Attempt, given_up, perform
+from .perform import Attempt, Report, given_up, perform
 from .plan import StepPlan
 from .pool import WorkerPool
 from .scribe import Scribe
@@ -43,9 +43,6 @@ _TURN: Final = 256
 """How many steps of one run a turn starts at most, so that no run keeps the others waiting."""
 _RUNS: Final = 64
 """After how many runs a turn starts no further items of batches."""
-
-Report: TypeAlias = tuple[Attempt, ReportSuccess | ReportFailure]
-"""What an attempt came to."""
 
 
 class Turns:
@@ -126,15 +123,10 @@ class Turns:
         """Have it recorded that somebody else's run was reported on from here."""
         run = self._fenced.get(attempt.run_id)
         if run is not None and run.land(attempt):
-            self._finished(attempt)
+            self._give_back(attempt.plan, attempt.granted)
             run.session.reject(self._log, command)
             if not run.busy:
                 del self._fenced[attempt.run_id]
-
-    def _finished(self, attempt: Attempt) -> None:
-        self._pool.finished()
-        if attempt.granted is not None:
-            self._budget.release(attempt.granted)
 
     @property
     def restless(self) -> bool:
@@ -264,8 +256,11 @@ class Turns:
     def _drop(self, run: ActiveRun) -> None:
         """Let go of the attempts of *run* that have not gone out."""
         for attempt in run.take_outgoing():
-            run.land(attempt)
-            self._finished(attempt)
+            self._discard(run, attempt)
+
+    def _discard(self, run: ActiveRun, attempt: Attempt) -> None:
+        run.land(attempt)
+        self._give_back(attempt.plan, attempt.granted)
 
     def _hand_over(self, run: ActiveRun) -> None:
         """Leave *run* to the program that has taken it over; only its late reports concern this one still."""
@@ -379,8 +374,7 @@ class Turns:
         if run.rewritten:
             for attempt in jobs:
                 if not run.started(attempt):
-                    run.land(attempt)
-                    self._finished(attempt)
+                    self._discard(run, attempt)
             jobs = [attempt for attempt in jobs if run.started(attempt)]
         self._next_look = min([self._next_look, *[attempt.last_moment for attempt in jobs]])
         self._pool.submit(jobs)
