@@ -82,6 +82,25 @@ class Well:
     types: tuple[str, ...] = ()
 
 
+class Vendor(StrEnum):
+    """Whose graphics processor."""
+
+    ANY = "any"
+    NVIDIA = "nvidia"
+    AMD = "amd"
+    APPLE = "apple"
+    INTEL = "intel"
+
+
+class Fit(StrEnum):
+    """What becomes of a step that needs more than its host has."""
+
+    STRICT = "strict"
+    """The step waits, and the reason is told."""
+    CLAMP = "clamp"
+    """The step gets what there is."""
+
+
 @attrs.frozen(kw_only=True)
 class Resources:
     """What a step may use of its host.

@@ -92,13 +92,9 @@ class Codec(Generic[E]):
     def __init__(self, types: Iterable[EventType[E]]) -> None:
         """Know *types* and no others."""
         self._types = {known.event.__name__: known for known in types}
-        self._encoders: dict[type[E], tuple[str, int, _Encoder[E]]] = {
-            known.event: (name, known.schema, _CONVERTER.get_unstructure_hook(known.event))
-            for name, known in self._types.items()
-        }
-        self._decoders: dict[str, _Decoder[E]] = {
-            name: _CONVERTER.get_structure_hook(known.event) for name, known in self._types.items()
-        }
+        # Made when they are first needed: a command that runs one flow meets a few of the types.
+        self._encoders: dict[type[E], tuple[str, int, _Encoder[E]]] = {}
+        self._decoders: dict[str, _Decoder[E]] = {}
 
     def encode(self, event: E) -> Encoded:
         """Return *event* as data; it may share parts with the event, so leave it as it is.
@@ -106,10 +102,7 @@ class Codec(Generic[E]):
         Raises:
             EventFormatError: The event is of a type that is not stored.
         """
-        encoder = self._encoders.get(type(event))
-        if encoder is None:
-            raise EventFormatError(f"events of type {type(event).__name__} are not stored")
-        name, schema, unstructure = encoder
+        name, schema, unstructure = self._encoders.get(type(event)) or self._encoder(type(event))
         return Encoded(name, schema, unstructure(event))
 
     def decode(self, type: str, schema: int, data: Json) -> E:  # noqa: A002 - the word on disk
@@ -126,10 +119,21 @@ class Codec(Generic[E]):
         if schema != known.schema:
             data = _upcast(known, schema, data)
         try:
-            return self._decoders[type](data, known.event)
+            return (self._decoders.get(type) or self._decoder(known))(data, known.event)
         except cattrs.BaseValidationError as error:
             problems = cattrs.transform_error(error, format_exception=_explain)
             raise EventFormatError(f"broken {type}: {'; '.join(problems[:_TOLD_PROBLEMS])}") from error
+
+    def _encoder(self, event: type[E]) -> tuple[str, int, _Encoder[E]]:
+        known = self._types.get(event.__name__)
+        if known is None or known.event is not event:
+            raise EventFormatError(f"events of type {event.__name__} are not stored")
+        made = self._encoders[event] = (event.__name__, known.schema, _CONVERTER.get_unstructure_hook(event))
+        return made
+
+    def _decoder(self, known: EventType[E]) -> _Decoder[E]:
+        made = self._decoders[known.event.__name__] = _CONVERTER.get_structure_hook(known.event)
+        return made
 
 
 def _upcast(known: EventType[E], schema: int, data: Data) -> Data:

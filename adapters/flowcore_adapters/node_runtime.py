@@ -54,7 +54,7 @@ class NodeRuntime:
 
     def budget(self) -> "Budget":
         """Return what nodes may use together."""
-        from flowcore.documents.nodes.tiers import Fit
+        from flowcore.artifacts import Fit
 
         from .runner.budget import Budget
         from .runner.capacity import this_machine

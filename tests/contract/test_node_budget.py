@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcore.artifacts import Resources
-from flowcore.documents.nodes.tiers import Fit
+from flowcore.artifacts import Fit, Resources
 from flowcore.invariants import violations
 from flowcore.ports import SourceCall
 from flowcore.run.events import AttemptStarted, RunSucceeded, StepHeld

@@ -11,8 +11,7 @@ from typing import Final
 
 import attrs
 
-from flowcore.artifacts import Resources
-from flowcore.documents.nodes.tiers import Fit, Vendor
+from flowcore.artifacts import Fit, Resources, Vendor
 
 from .capacity import Capacity, this_machine
 

@@ -3,7 +3,6 @@
 from typing import Final, TypeAlias
 
 from flowcore.cleaning import clean
-from flowcore.documents.workflows.loops import not_a_list, variable_of
 from flowcore.errors import ExpressionError, SourceError
 from flowcore.expressions import compile_template
 from flowcore.ids import InstanceId, StepName
@@ -70,6 +69,9 @@ def _value(expression: Json, instance: InstanceState, context: RunContext) -> Js
 def _check_list(value: Json, expression: Json) -> None:
     """Refuse what is no list in the words of workflows, which know variables and no `for_each`."""
     if not isinstance(value, (list, tuple)):
+        # The front end of workflows is not needed to run anything else.
+        from flowcore.documents.workflows.loops import not_a_list, variable_of
+
         raise ExpressionError(not_a_list(variable_of(str(expression)), value))
 
 

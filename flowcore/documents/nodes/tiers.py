@@ -1,11 +1,12 @@
 """How much a node may use: the tiers (contract flow-runs, section 10), and what a host has left for one."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 import attrs
+
+from flowcore.artifacts import Fit, Vendor
 
 from .model import DEFAULT_TIER
 
@@ -13,16 +14,6 @@ MB: Final = 1024**2
 GB: Final = 1024**3
 TB: Final = 1024**4
 _NANO: Final = 1_000_000_000
-
-
-class Vendor(StrEnum):
-    """Whose graphics processor."""
-
-    ANY = "any"
-    NVIDIA = "nvidia"
-    AMD = "amd"
-    APPLE = "apple"
-    INTEL = "intel"
 
 
 @attrs.frozen(kw_only=True)
@@ -148,15 +139,6 @@ def _table() -> dict[str, Tier]:
 
 TIERS: Final[Mapping[str, Tier]] = MappingProxyType(_table())
 """The 39 tiers by name; names are case-sensitive."""
-
-
-class Fit(StrEnum):
-    """What becomes of a tier that is larger than the host."""
-
-    STRICT = "strict"
-    """The node waits, and the reason is told."""
-    CLAMP = "clamp"
-    """The node gets what there is."""
 
 
 @attrs.frozen(kw_only=True)

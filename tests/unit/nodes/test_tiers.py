@@ -2,20 +2,8 @@
 
 import pytest
 
-from flowcore.documents.nodes.tiers import (
-    GB,
-    MB,
-    TB,
-    TIERS,
-    Allotment,
-    Fit,
-    Gpu,
-    Host,
-    Tier,
-    Vendor,
-    allot,
-    tier_name,
-)
+from flowcore.artifacts import Fit, Vendor
+from flowcore.documents.nodes.tiers import GB, MB, TB, TIERS, Allotment, Gpu, Host, Tier, allot, tier_name
 
 TABLE = """
 c-: nano 1/512mb/10gb, micro 1/1/10, small 2/2/20, medium 4/4/50, large 8/8/100, xlarge 16/16/250, 2xlarge 32/32/500,
