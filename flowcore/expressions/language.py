@@ -16,6 +16,7 @@ from flowcore.errors import ExpressionError
 
 from .functions import OPTIONAL, SUBJECT, FlowFunctions
 from .nodes import children, depth, name_of, rebuilt, walk
+from .spellings import FILTERS, LITERALS
 
 if TYPE_CHECKING:
     from jmespath.ast import Node
@@ -48,6 +49,8 @@ _IDIOMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 _PATHS: Final = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten"}
 )
+_ELEMENTS: Final = frozenset({"first", "last"})
+"""Filters whose result people look into (`x | first.name`); any other name with a path behind it is a field."""
 _OUTSIDE: Final = re.compile(r"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`")
 
 
@@ -74,6 +77,8 @@ def parse(text: str) -> "Node":
     for node in walk(tree):
         if node["type"] == "function_expression":
             _check_call(node)
+        if node["type"] in {"function_expression", "comparator"}:
+            _refuse_words(node)
     return tree
 
 
@@ -123,12 +128,19 @@ def _spelled_out(node: "Node") -> "Node":
     return rebuilt(node, below)
 
 
-def _applied(node: "Node") -> "Node":
-    """Return the right side of a pipe with its leftmost function applied to what was piped."""
+def _applied(node: "Node", *, alone: bool = True) -> "Node":
+    """Return the right side of a pipe with its leftmost function applied to what was piped.
+
+    Args:
+        alone: Whether nothing looks into what *node* finds, as in `.name` or `[0]`.
+    """
     name = name_of(node)
     if node["type"] == "field" and name is not None:
         if name in FlowFunctions.FUNCTION_TABLE:
             return {"type": "function_expression", "value": name, "children": [{"type": "current", "children": []}]}
+        if name in FILTERS and (alone or name in _ELEMENTS):
+            hint = f"{FILTERS[name]}; a field of that name is written `x.{name}`, or after a pipe `@.{name}`"
+            raise ExpressionError(f"there is no function `{name}` to pipe into", hint=hint)
         close = get_close_matches(name, FlowFunctions.FUNCTION_TABLE, n=1, cutoff=_MISSPELT)
         if close:
             hint = f"did you mean `{close[0]}`? The field is written without a pipe: `.{name}`"
@@ -140,7 +152,8 @@ def _applied(node: "Node") -> "Node":
             return node
         case _:
             below = children(node)
-            return rebuilt(node, [_applied(below[0]), *below[1:]]) if below else node
+            alone = alone and node["type"] not in _PATHS
+            return rebuilt(node, [_applied(below[0], alone=alone), *below[1:]]) if below else node
 
 
 def _called(node: "Node", name: str) -> "Node":
@@ -150,9 +163,34 @@ def _called(node: "Node", name: str) -> "Node":
     _least, most = _arity(name)
     if most is not None and len(arguments) >= most:
         return node
+    if name == "default":
+        for argument in arguments:
+            _refuse_lost(argument)
     place = SUBJECT.get(name, 0)
     current: Node = {"type": "current", "children": []}
     return rebuilt(node, [*arguments[:place], current, *arguments[place:]])
+
+
+def _refuse_lost(fallback: "Node") -> None:
+    """Refuse `x | default(y)`: the field is looked for in what was piped, which is null whenever it is needed."""
+    path = fallback
+    while path["type"] in _PATHS:
+        path = children(path)[0]
+    name = name_of(path)
+    if path["type"] == "field" and name is not None and name not in LITERALS:
+        hint = "write `x || y` for a value from elsewhere, or the text in single quotes"
+        raise ExpressionError(f"the fallback `{name}` is looked for in what was piped, which is null then", hint=hint)
+
+
+def _refuse_words(node: "Node") -> None:
+    """Refuse `default(none)` and `x == true`: in JMESPath a bare word names a field."""
+    for child in children(node):
+        name = name_of(child) if child["type"] == "field" else None
+        if name is not None and name in LITERALS:
+            raise ExpressionError(
+                f"`{name}` names a field; it is no value",
+                hint=f"write `` `{LITERALS[name]}` `` in backticks; what is missing is null anyway",
+            )
 
 
 def _arity(name: str) -> tuple[int, int | None]:
@@ -171,8 +209,8 @@ def _check_call(node: "Node") -> None:
     name = name_of(node) or ""
     if name not in FlowFunctions.FUNCTION_TABLE:
         close = get_close_matches(name, FlowFunctions.FUNCTION_TABLE, n=1)
-        hint = f"did you mean `{close[0]}`?" if close else "known: " + ", ".join(sorted(FlowFunctions.FUNCTION_TABLE))
-        raise ExpressionError(f"there is no function `{name}`", hint=hint)
+        known = f"did you mean `{close[0]}`?" if close else "known: " + ", ".join(sorted(FlowFunctions.FUNCTION_TABLE))
+        raise ExpressionError(f"there is no function `{name}`", hint=FILTERS.get(name, known))
     least, most = _arity(name)
     count = len(children(node))
     if count < least or (most is not None and count > most):

@@ -1,6 +1,7 @@
 """The laws of the expression language: contract status, section 2, and the JMESPath rows of contract safety."""
 
 import json
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -16,6 +17,8 @@ from flowcore.expressions import (
     to_text,
 )
 from flowcore.expressions.budget import Meter
+from flowcore.expressions.functions import FlowFunctions
+from flowcore.expressions.spellings import FILTERS
 from flowcore.values import Json
 
 USERS: list[Json] = [{"id": 1, "name": "Ada", "age": 36}, {"id": 2, "name": "Bob", "age": 7}]
@@ -123,6 +126,7 @@ class TestPipes:
             ("flows.fetch.n | not_null(@, `1`)", 5),
             ("flows.fetch.word | `1`", 1),
             ("flows.fetch | upper(word)", "ABC"),
+            ("flows.fetch | @.word", "abc"),
         ],
     )
     def test_daily_habits_keep_working(self, text: str, value: Json) -> None:
@@ -214,6 +218,67 @@ class TestFunctions:
             " (did you mean `length`? The field is written without a pipe: `.lenght`)"
         )
         compile_expression("flows.a.b | name")
+
+    @pytest.mark.parametrize(
+        ("text", "counterpart"),
+        [
+            ("x | first", "write `x | [0]`"),
+            ("x | first.name", "write `x | [0]`"),
+            ("(x | first).name", "write `x | [0]`"),
+            ("x | last || 'none'", "write `x | [-1]`"),
+            ("x | unique | list", "leave it away"),
+            ("x | count > `3`", "write `x | length`"),
+            ("x | float", "write `x | to_number`"),
+            ("x | title", "there is no counterpart"),
+            ("x | dictsort", "write `x | sort(keys(@))`"),
+            ("x | e", "nothing is escaped here"),
+            ("x | urlencode", "encodes its `params` itself"),
+            ("x | random", "there is no counterpart"),
+            ("x | wordcount", "write `x | split | length`"),
+            ("x | strip", "write `x | trim`"),
+            ("x | len", "write `x | length`"),
+            ("x | bool", "a condition takes any value as it is"),
+        ],
+    )
+    def test_a_filter_of_others_after_a_pipe_is_no_field(self, text: str, counterpart: str) -> None:
+        for read in (compile_expression, compile_search):
+            with pytest.raises(ExpressionError, match=r"there is no function `[a-z]+` to pipe into") as caught:
+                read(f"flows.a.{text}" if text[0] == "x" else text)
+            assert counterpart in str(caught.value)
+            assert "; a field of that name is written `x." in str(caught.value)
+
+    def test_every_counterpart_can_be_read_and_is_needed(self) -> None:
+        for name, counterpart in FILTERS.items():
+            assert name not in FlowFunctions.FUNCTION_TABLE
+            for spelling in re.findall(r"write `([^`]+)`", counterpart):
+                compile_search(spelling)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["flows.a.first", "flows.a.first.last", "flows.a | @.first", "flows.a | items[0].id", "flows.a.x[?size].count"],
+    )
+    def test_a_field_of_that_name_stays_one(self, text: str) -> None:
+        assert compile_expression(text).references[0].names[0] == "a"
+
+    def test_a_call_of_a_filter_of_others_is_told_its_counterpart(self) -> None:
+        assert refusal("flows.a.x | float('1')") == "there is no function `float` (write `x | to_number`)"
+
+    @pytest.mark.parametrize(
+        ("text", "written"),
+        [
+            ("flows.a.x | default(none)", "null"),
+            ("default(flows.a.x, None)", "null"),
+            ("flows.a.x == true", "true"),
+            ("flows.a.x[?y != False]", "false"),
+        ],
+    )
+    def test_a_word_of_others_is_no_field(self, text: str, written: str) -> None:
+        assert f"write `` `{written}` `` in backticks" in refusal(text)
+
+    @pytest.mark.parametrize("fallback", ["other", "flows.b.x", "flows.b.x[0]"])
+    def test_a_fallback_from_elsewhere_stands_behind_bars(self, fallback: str) -> None:
+        assert "write `x || y`" in refusal(f"flows.a.x | default({fallback})")
+        compile_expression(f"default(flows.a.x, {fallback})")
 
     def test_an_unknown_function_far_from_any_lists_those_there_are(self) -> None:
         assert "known: abs, avg" in refusal("qqqqqqqq(flows.a.b)")
