@@ -4,6 +4,7 @@ After performing an effect the shell reports with a command; doing it twice does
 and adds nothing.
 """
 
+from collections.abc import Container
 from typing import Final, TypeAlias
 
 import attrs
@@ -14,7 +15,7 @@ from flowcore.values import Instant
 
 from .machine import RunStatus, StepStatus
 from .queues import in_order
-from .state import AT_ONCE, RunState
+from .state import RunState
 
 
 @attrs.frozen
@@ -58,8 +59,11 @@ Effect: TypeAlias = Perform | Resolve | Iterate | Cancel | Consequences
 _CONSEQUENCES = (Consequences(),)
 
 
-def pending(state: RunState, now: Instant) -> tuple[Effect, ...]:
+def pending(state: RunState, now: Instant, but: Container[InstanceId] = ()) -> tuple[Effect, ...]:
     """Return what the shell must do now; empty when it can only wait (see `wake_at`).
+
+    Args:
+        but: Instances that the shell cannot begin just now, so that it is told of those behind them.
 
     Consequences come alone and first. The cost is that of the answer, not that of the flow: at most as many
     instances are named as may start under `max_workers`, in file order.
@@ -73,8 +77,8 @@ def pending(state: RunState, now: Instant) -> tuple[Effect, ...]:
             if state.awaiting and _given_up(state, now):
                 return _CONSEQUENCES
             asked = tuple(_ask(state, index) for index in state.asking) if state.asking else ()
-            if (state.ready or state.retries) and len(state.in_the_air) < state.max_workers:
-                return (*asked, *_startable(state, now)) if asked else _startable(state, now)
+            if (state.ready.front or state.retries) and len(state.in_the_air) < state.max_workers:
+                return (*asked, *_startable(state, now, but)) if asked else _startable(state, now, but)
             return asked
     return ()
 
@@ -99,35 +103,33 @@ def _given_up(state: RunState, now: Instant) -> bool:
     return until is not None and now >= until and state.breaking_off
 
 
-def _startable(state: RunState, now: Instant) -> tuple[Effect, ...]:
+def _startable(state: RunState, now: Instant, but: Container[InstanceId]) -> tuple[Effect, ...]:
     free = state.max_workers - len(state.in_the_air)
     if not state.retries:
-        return tuple(_ready(state, free))
-    due = _due(state, free, now)
-    return (*due, *_ready(state, free - len(due)))
+        return tuple(_ready(state, free, but))
+    due = _due(state, free, but, now)
+    return (*due, *_ready(state, free - len(due), but))
 
 
 def _ask(state: RunState, index: int) -> Iterate:
     return Iterate(StepName(state.steps[index].id), len(state.fan_outs[index].instances) - 1)
 
 
-def _ready(state: RunState, most: int) -> list[Effect]:
+def _ready(state: RunState, most: int, but: Container[InstanceId]) -> list[Effect]:
     """Return what to do for the first *most* instances that are ready, without taking them out of their queue."""
     found: list[Effect] = []
-    steps, last = state.steps, None
+    steps = state.steps
     for index, item in state.ready:
         if len(found) >= most:
             break
         instance = steps[index] if item < 0 else state.instance_at(index, item)
-        # The same entry may be there twice; then one comes right after the other.
-        if instance.status is StepStatus.READY and instance.due == AT_ONCE and instance is not last:
+        if instance.id not in but:
             guarded = instance.guarded and item < 0
             found.append(Resolve(StepName(instance.id)) if guarded else make_perform(instance.id))
-            last = instance
     return found
 
 
-def _due(state: RunState, most: int, now: Instant) -> list[Effect]:
+def _due(state: RunState, most: int, but: Container[InstanceId], now: Instant) -> list[Effect]:
     """Return what to do for the first *most* instances whose retries are due, without taking them out."""
     found: list[Effect] = []
     last = None
@@ -135,7 +137,9 @@ def _due(state: RunState, most: int, now: Instant) -> list[Effect]:
         if due > now or len(found) >= most:
             break
         instance = state.instance_at(index, item)
+        # The same entry may be there twice; then one comes right after the other.
         if instance.status is StepStatus.RETRYING and instance.due == due and instance is not last:
-            found.append(make_perform(instance.id))
             last = instance
+            if instance.id not in but:
+                found.append(make_perform(instance.id))
     return found

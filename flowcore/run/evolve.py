@@ -51,11 +51,11 @@ from .readiness import (
     count_idle,
     disable_breakpoints,
     go_on,
+    leave_queue,
     pass_guard,
     pause_after,
     pause_at,
     take_artifact,
-    tidy_ready,
     tidy_retries,
 )
 from .scopes import enter, give_up, iterate, open_scope, share
@@ -111,8 +111,8 @@ def evolve(state: RunState, event: Event) -> RunState:
         case GuardFailed():
             instance = state.instances[InstanceId(event.step)]
             count_idle(state, instance, -1)
+            leave_queue(state, instance)
             take_failure(state, instance, event.error)
-            tidy_ready(state)
         case StepSkipped():
             take_skip(state, event)
         case BodyStarted() | IterationStarted() | BodySucceeded() | BodyFailed():
@@ -221,7 +221,7 @@ def _start(state: RunState, event: AttemptStarted) -> None:
     if before is StepStatus.RETRYING:
         tidy_retries(state)
     else:
-        tidy_ready(state)
+        leave_queue(state, instance)
 
 
 def _note(state: RunState, event: StepLogged | StepHeld) -> None:

@@ -1,6 +1,6 @@
 """What may start next, in order: asking for the first few is cheap however many there are, and takes nothing out."""
 
-from bisect import insort
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import chain
@@ -16,31 +16,33 @@ _Entry = TypeVar("_Entry", bound=tuple[float, ...])
 
 
 class ReadyQueue:
-    """A priority queue of (step index, item index); item -1 is the step itself.
+    """A priority queue of (step index, item index), each there once; item -1 is the step itself.
 
     The first ones are kept sorted, all others in a heap. A run asks in every turn for as many as it may start, and a
-    heap gives those up only by being taken apart.
+    heap gives those up only by being taken apart. What is taken out of the middle of the heap stays in it and counts
+    no more.
 
     Attributes:
         front: The first ones, sorted; empty only when there are none at all. Read it, never change it.
     """
 
-    __slots__ = ("_rest", "front")
+    __slots__ = ("_heap", "_others", "front")
 
     def __init__(self, entries: Iterable[tuple[int, int]] = ()) -> None:
         """Hold *entries*, in any order."""
-        self._rest = list(entries)
-        heapify(self._rest)
+        self._others = set(entries)
+        self._heap = list(self._others)
+        heapify(self._heap)
         self.front: list[tuple[int, int]] = []
         self._refill()
 
     def __len__(self) -> int:
         """Return how many entries there are."""
-        return len(self.front) + len(self._rest)
+        return len(self.front) + len(self._others)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Yield the entries in their order."""
-        return chain(self.front, in_order(self._rest)) if self._rest else iter(self.front)
+        return chain(self.front, self._rest()) if self._others else iter(self.front)
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -55,25 +57,50 @@ class ReadyQueue:
         return f"ReadyQueue({list(self)})"
 
     def push(self, entry: tuple[int, int]) -> None:
-        """Add *entry*; one that is there already is there twice then, next to itself."""
-        front = self.front
-        if self._rest and entry > front[-1]:
-            heappush(self._rest, entry)
+        """Add *entry*, unless it is there."""
+        front, others = self.front, self._others
+        if others and entry > front[-1]:
+            if entry not in others:
+                others.add(entry)
+                heappush(self._heap, entry)
             return
-        insort(front, entry)
+        place = bisect_left(front, entry)
+        if front[place : place + 1] == [entry]:
+            return
+        front.insert(place, entry)
         if len(front) > _HIGH:
-            heappush(self._rest, front.pop())
+            last = front.pop()
+            others.add(last)
+            heappush(self._heap, last)
 
-    def drop(self) -> None:
-        """Take the first entry out."""
-        del self.front[0]
-        if self._rest and len(self.front) < _LOW:
-            self._refill()
+    def discard(self, entry: tuple[int, int]) -> None:
+        """Take *entry* out, if it is there."""
+        front = self.front
+        place = bisect_left(front, entry)
+        if front[place : place + 1] == [entry]:
+            del front[place]
+            if self._others and len(front) < _LOW:
+                self._refill()
+        else:
+            self._others.discard(entry)
 
     def _refill(self) -> None:
-        front, rest = self.front, self._rest
-        while rest and len(front) < _HIGH:
-            front.append(heappop(rest))
+        front, heap, others = self.front, self._heap, self._others
+        while others and len(front) < _HIGH:
+            entry = heappop(heap)
+            if entry in others:
+                others.remove(entry)
+                front.append(entry)
+        if not others:
+            heap.clear()
+
+    def _rest(self) -> Iterator[tuple[int, int]]:
+        last = None
+        for entry in in_order(self._heap):
+            # What was taken out and put back is there twice.
+            if entry in self._others and entry != last:
+                yield entry
+            last = entry
 
 
 def in_order(heap: list[_Entry]) -> Iterator[_Entry]:

@@ -6,7 +6,7 @@ from flowcore.model import Moment
 
 from .events import ArtifactArrived, PauseCause, StepPaused
 from .machine import RUN_TRANSITIONS, StepStatus
-from .state import AT_ONCE, NEVER, FanOut, InstanceState, RunState
+from .state import AT_ONCE, FanOut, InstanceState, RunState
 
 
 def make_ready(state: RunState, instance: InstanceState) -> None:
@@ -28,25 +28,17 @@ def pass_guard(state: RunState, instance: InstanceState) -> None:
     """Let *instance* start, whose condition is met: it is in the queue already, unless it runs a body."""
     instance.guarded = False
     if instance.bodied:
-        instance.due = NEVER
-        tidy_ready(state)
+        leave_queue(state, instance)
         state.entering[instance.index, instance.item] = None
 
 
-def tidy_ready(state: RunState) -> None:
-    """Drop what is not ready any more from the top of those that are, so that each is looked at once."""
-    queue, steps = state.ready, state.steps
-    front = queue.front
-    while front:
-        index, item = front[0]
-        instance = steps[index] if item < 0 else state.instance_at(index, item)
-        if instance.status is StepStatus.READY and instance.due == AT_ONCE:
-            return
-        queue.drop()
+def leave_queue(state: RunState, instance: InstanceState) -> None:
+    """Take *instance*, which is not to start now, out of those that are ready."""
+    state.ready.discard((instance.index, instance.item))
 
 
 def tidy_retries(state: RunState) -> None:
-    """Drop what is not to be retried then any more from the top of the timetable, likewise."""
+    """Drop what is not to be retried then any more from the top of the timetable, so that each is looked at once."""
     queue = state.retries
     while queue:
         due, index, item = queue[0]
@@ -92,7 +84,7 @@ def pause_at(state: RunState, event: StepPaused) -> None:
     state.paused_at = (instance.id, event.cause)
     if event.cause is not PauseCause.BREAKPOINT_POST:
         instance.status = StepStatus.PAUSED
-        tidy_ready(state)
+        leave_queue(state, instance)
 
 
 def pause_after(state: RunState, instance: InstanceState) -> None:

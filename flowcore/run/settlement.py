@@ -19,7 +19,7 @@ from .events import (
 )
 from .machine import StepStatus
 from .policy import passes_skip, policy, stops_run, tolerated, word
-from .readiness import count_idle, make_ready, meet, pause_after, tidy_ready, tidy_retries
+from .readiness import count_idle, leave_queue, make_ready, meet, pause_after, tidy_retries
 from .scopes import break_fan_out, give_up, share
 from .state import Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
 
@@ -111,8 +111,8 @@ def take_import(state: RunState, event: StepImported) -> None:
         for outputs in (*event.inner.values(), event.outputs):
             share(state.context, outputs)
     state.artifacts.update(event.artifacts)
+    leave_queue(state, instance)
     take_success(state, instance, event.outputs)
-    tidy_ready(state)
     state.entering.pop((instance.index, instance.item), None)
     state.awaiting.pop(instance.index, None)
     state.breaks.pop(instance.index, None)
@@ -123,7 +123,7 @@ def take_skip(state: RunState, event: StepSkipped) -> None:
     instance = state.instances[event.instance]
     instance.status = StepStatus.SKIPPED
     count_idle(state, instance, -1)
-    tidy_ready(state)
+    leave_queue(state, instance)
     forget_doomed(state)
     state.entering.pop((instance.index, instance.item), None)
     if instance.item >= 0:
@@ -154,6 +154,7 @@ def take_fan_out(state: RunState, event: FanOutStarted) -> None:
     parent = state.instances[InstanceId(event.step)]
     parent.status = StepStatus.RUNNING
     parent.guarded = False
+    leave_queue(state, parent)
     instances = make_items(state, parent, len(event.items))
     fan_out = FanOut(event.items, instances, open=len(instances), idle=len(instances))
     count_idle(state, parent, -1)
@@ -164,7 +165,6 @@ def take_fan_out(state: RunState, event: FanOutStarted) -> None:
         release(state, fan_out)
     if not fan_out.open:
         state.joins[parent.index] = None
-    tidy_ready(state)
 
 
 def make_items(state: RunState, parent: InstanceState, count: int) -> list[InstanceState]:

@@ -17,9 +17,9 @@ from .machine import RunStatus, StepStatus
 from .queues import ReadyQueue
 from .scopes import make_iteration, open_body
 from .settlement import make_items
-from .state import NEVER, Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
+from .state import Doomed, FanOut, GivenUp, InstanceState, RunState, Scope
 
-SCHEMA: Final = 5
+SCHEMA: Final = 6
 """The version of the shape below; a snapshot of any other is passed over."""
 _STATUSES: Final = tuple(StepStatus)
 _NUMBERS: Final = {status: number for number, status in enumerate(_STATUSES)}
@@ -40,7 +40,7 @@ class Columns(TypedDict):
     status: list[int]
     attempt: list[int]
     lost: list[int]
-    due: list[float | None]
+    due: list[float]
     unmet: list[int]
     guarded: list[int]
     error: dict[str, str | None]
@@ -254,7 +254,7 @@ def _columns(instances: Sequence[InstanceState]) -> Columns:
         "status": [_NUMBERS[each.status] for each in instances],
         "attempt": [each.attempt for each in instances],
         "lost": [each.lost for each in instances],
-        "due": [None if each.due == NEVER else each.due for each in instances],
+        "due": [each.due for each in instances],
         "unmet": [each.unmet for each in instances],
         "guarded": [int(each.guarded) for each in instances],
         "error": {str(number): each.error for number, each in enumerate(instances) if each.error is not None},
@@ -279,7 +279,7 @@ def _fill(instances: Sequence[InstanceState], columns: Columns) -> None:
         instance.status = _STATUSES[status]
         instance.attempt = attempt
         instance.lost = lost
-        instance.due = NEVER if due is None else Instant(due)
+        instance.due = Instant(due)
         instance.unmet = unmet
         instance.guarded = bool(guarded)
     for number, error in columns["error"].items():

@@ -8,7 +8,6 @@ two moments when everything is set up and when everything that has not started i
 
 from collections import deque
 from collections.abc import Mapping
-from math import inf
 from typing import Final, TypeAlias
 
 import attrs
@@ -25,8 +24,6 @@ from .queues import ReadyQueue
 
 AT_ONCE: Final = Instant(0.0)
 """The due time of what may start at once, in the file's order."""
-NEVER: Final = Instant(inf)
-"""The due time of what does not start from a queue at all."""
 _LIVE: Final = frozenset({StepStatus.READY, StepStatus.RUNNING, StepStatus.RETRYING, StepStatus.PAUSED})
 Timetable: TypeAlias = list[tuple[Instant, int, int]]
 """A heap of (due, step index, item index); item -1 is the step itself."""
@@ -99,7 +96,7 @@ class InstanceState:
     """One step, or one item of its fan-out (then *item* counts from 0).
 
     Attributes:
-        due: When it may start, while it is ready or retrying; an entry in a queue that says otherwise is stale.
+        due: When it may start, while it is ready or retrying; an entry of the timetable that says otherwise is stale.
         lost: How many of its attempts were lost with their runner: they do not count against the retry policy.
         gated: Whether the run may pause at it.
         passed: The pauses before it that are behind it.

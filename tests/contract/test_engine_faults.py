@@ -133,6 +133,31 @@ class TestHandingOut:
         engine.close()
         assert turns < 200
 
+    def test_what_finds_no_place_holds_up_nothing_that_needs_none(self) -> None:
+        go_on = threading.Event()
+        log = SharedMemoryEventLog()
+        sources = registry(lambda _call: go_on.wait(PLENTY_S))
+        engine = Engine(log, sources, SystemClock(), pool_size=1)
+
+        def begin(*steps: Json) -> tuple[RunId, threading.Event]:
+            run_id = create_run(log, compile_flow({"flow": list(steps)}, sources.catalog), at=NOW, max_workers=1)
+            return run_id, engine.adopt(run_id)
+
+        _, first = begin({"name": "all", "source": {"type": "work"}})
+        engine.start()
+        waiting: list[Json] = [{"name": f"w{number}", "source": {"type": "work"}} for number in range(5)]
+        run_id, second = begin(*waiting, {"name": "v", "source": "value"}, {"name": "last", "source": "value"})
+        until = time.monotonic() + PLENTY_S
+        while len(load(log, run_id).outputs) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert set(load(log, run_id).outputs) == {"v", "last"}
+        go_on.set()
+        assert first.wait(PLENTY_S)
+        assert second.wait(PLENTY_S)
+        engine.close()
+        engine.check()
+        assert load(log, run_id).status is RunStatus.SUCCEEDED
+
     def test_what_a_request_has_come_before_does_not_go_out(self) -> None:
         class Overtaken(SharedMemoryEventLog):
             """A log in which somebody asks for a pause just before it is recorded that step `b` has started."""

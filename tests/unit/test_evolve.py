@@ -311,9 +311,9 @@ class TestFanOuts:
 class TestQueues:
     """What has started leaves the queues, so that they do not grow with the history."""
 
-    def test_what_is_stale_on_top_is_dropped(self) -> None:
+    def test_what_has_started_is_ready_no_more(self) -> None:
         state = fold([*begun(step("a"), step("b"), step("c")), started("b")])
-        assert list(state.ready) == [(0, -1), (1, -1), (2, -1)]
+        assert list(state.ready) == [(0, -1), (2, -1)]
         evolve(state, started("a"))
         assert list(state.ready) == [(2, -1)]
 

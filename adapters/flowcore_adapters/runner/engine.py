@@ -31,9 +31,11 @@ from .ownership import LEASE_S, Watch, claim, gone_owner, this_program
 from .perform import Attempt, perform
 from .pool import WAKE_AFTER_S, WorkerPool
 from .telling import Listener, Teller
-from .turn import GRACE_S, Turns
+from .turn import Turns
 
 _LOG: Final = logging.getLogger("flowcore.run")
+GRACE_S: Final = 3.0
+"""How long the end of an engine, or of a run that was asked to stop, is waited for, in seconds."""
 DEFAULT_POOL: Final = 64
 """How many blocking attempts go on at once in a process, whatever its runs allow."""
 

@@ -37,8 +37,7 @@ from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.registry import Registry, load_registry
 
 from .context import read_secrets
-from .engine import Engine
-from .turn import GRACE_S
+from .engine import GRACE_S, Engine
 
 OnStatus: TypeAlias = Callable[[str, str], None]
 """Told of each step and the state it has come to, after that is recorded."""

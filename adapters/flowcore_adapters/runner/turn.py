@@ -37,10 +37,10 @@ from .pool import WorkerPool
 from .scribe import Scribe
 from .telling import Teller
 
-GRACE_S: Final = 3.0
-"""How long the end of an engine, or of a run that was asked to stop, is waited for, in seconds."""
 _TURN: Final = 256
 """How many steps of one run a turn starts at most, so that no run keeps the others waiting."""
+_HELD: Final = 16
+"""How many steps of one run that find no place are passed over in a turn, for those behind them that need none."""
 _RUNS: Final = 64
 """After how many runs a turn starts no further items of batches."""
 
@@ -181,8 +181,7 @@ class Turns:
         if self.scribe.next_moment <= now:
             self.scribe.take(self.runs, self.touched)
         busy = self._advance_all(batches)
-        beside = () if batches is None else batches.staged()
-        done = commit(self._log, [run.session for run in busy], beside)
+        done = commit(self._log, [run.session for run in busy], () if batches is None else batches.staged())
         committed = {session.run_id: events for session, events in done}
         if batches is not None:
             batches.committed()
@@ -294,30 +293,33 @@ class Turns:
         """Do what is pending for *run* as far as it can be done at once; the rest goes to the pool after the commit."""
         session = run.session
         begun = 0
+        held: set[InstanceId] = set()
         # The time as the run counts it: not before the moment that it has waited for.
-        while effects := pending(session.state, now := max(self._clock.now(), run.not_before)):
+        while effects := pending(session.state, now := max(self._clock.now(), run.not_before), held):
             if begun >= _TURN:
                 self.touched[run.run_id] = run
                 return
             # What begins together begins at one time.
             started = self._clock.monotonic()
-            moved = 0
+            moved, before = 0, len(held)
             for effect in effects:
-                if isinstance(effect, Perform):
-                    begun += self._begin(run, effect, now, started)
-                else:
+                if not isinstance(effect, Perform):
                     moved += self._do(run, effect)
+                elif self._begin(run, effect, now, started):
+                    begun += 1
+                else:
+                    held.add(effect.instance)
             inline = run.take_inline()
             for attempt in inline:
                 run.report(attempt, perform(attempt, self._clock))
                 self._budget.release(attempt.granted)
-            # Attempts that begin in the pool bring nothing new: all that may begin has been named.
-            if not moved and not inline:
+            # What begins in the pool brings nothing new: all that may begin was named, but for what is hidden.
+            if not moved and not inline and not before < len(held) < _HELD:
                 return
             begun += moved
 
-    def _begin(self, run: ActiveRun, effect: Perform, now: Instant, started: float) -> int:
-        """Begin an attempt; return 1 when that could be done."""
+    def _begin(self, run: ActiveRun, effect: Perform, now: Instant, started: float) -> bool:
+        """Begin an attempt; return whether that could be done."""
         session = run.session
         state = session.state
         instance = state.instances[effect.instance]
@@ -325,34 +327,32 @@ class Turns:
         plan = run.plan(instance, step)
         if plan.source.blocking and not self._pool.reserve():
             self._starved[run.run_id] = run
-            return 0
+            return False
         wanted = step.resources
         granted = None if wanted is None else self._budget.reserve(wanted, step.name)
         if wanted is not None and granted is None:
             self._starved[run.run_id] = run
             self._give_back(plan, None)
             run.hold(effect.instance, self._budget.reason(wanted), now)
-            return 0
+            return False
         try:
             session.execute(make_start_attempt(instance=effect.instance, at=now))
         except CommandRejectedError:
             # An effect of the same batch came first: a guard that failed may have halted the run.
             self._give_back(plan, granted)
-            return 0
+            return False
         run.prepare(instance, step, plan, started, granted)
-        return 1
+        return True
 
     def _do(self, run: ActiveRun, effect: Resolve | Iterate | Cancel | Consequences) -> int:
         """Perform one effect; return 1 when the run has moved by it."""
-        session = run.session
-        match effect:
-            case Cancel(instance=instance):
-                self._cancel(run, instance)
-                return 0
-            case Consequences():
-                session.execute(Settle(at=self._clock.now()))
-            case _:
-                session.execute(look(session.state, effect, run.context, self._clock))
+        if isinstance(effect, Cancel):
+            self._cancel(run, effect.instance)
+            return 0
+        if isinstance(effect, Consequences):
+            run.session.execute(Settle(at=self._clock.now()))
+        else:
+            run.session.execute(look(run.session.state, effect, run.context, self._clock))
         return 1
 
     def _give_back(self, plan: StepPlan, granted: Resources | None) -> None:
