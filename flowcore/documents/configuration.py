@@ -6,7 +6,7 @@ looks at it then.
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from flowcore.catalog import Kind, Parameter, SourceType
@@ -49,12 +49,13 @@ def _check(source: SourceType, name: str, value: Json, path: Path, findings: Fin
     if parameter.kind is Kind.WORDS and isinstance(value, str):
         return _words(name, value, path, findings)
     wrong = None if isinstance(value, str) and _OPEN in value else _misfit(parameter, value)
-    strange = None if wrong is None else _strange(parameter, value)
-    if strange is not None:
-        item, kind = strange
+    strange = () if wrong is None else _strange(parameter, value)
+    for item, kind in strange:
         quotes = None if kind in {"a list", "a mapping"} else "put it in quotes"
         findings.add("wrong-type", (*path, item), f"what '{name}' lists must be text, not {kind}", hint=quotes)
-    elif wrong is not None:
+    if strange:
+        return value
+    if wrong is not None:
         findings.add("wrong-type", path, f"'{name}' must be {wrong}, not {_said(value)}")
     elif parameter.choices and isinstance(value, str) and _OPEN not in value and value not in parameter.choices:
         allowed = ", ".join(parameter.choices)
@@ -97,12 +98,12 @@ def _misfit(parameter: Parameter, value: Json) -> str | None:
             return None
 
 
-def _strange(parameter: Parameter, value: Json) -> tuple[int, str] | None:
-    """Return where in a list of texts something else stands, and what it is; None when that is not what is wrong."""
+def _strange(parameter: Parameter, value: Json) -> Sequence[tuple[int, str]]:
+    """Return where in a list of texts something else stands, and what it is; nothing when that is not what is wrong."""
     if not isinstance(value, (list, tuple)) or parameter.kind not in {Kind.WORDS, Kind.TEXTS, Kind.NAMES}:
-        return None
+        return ()
     fits = _plain if parameter.kind is Kind.WORDS else _text
-    return next(((number, type_name(item)) for number, item in enumerate(value) if not fits(item)), None)
+    return [(number, type_name(item)) for number, item in enumerate(value) if not fits(item)]
 
 
 def _text(value: Json) -> bool:

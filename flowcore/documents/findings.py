@@ -22,11 +22,18 @@ class Findings:
     def __init__(self) -> None:
         """Start with none."""
         self._found: dict[tuple[str, Path, str], Problem] = {}
+        self._settled: frozenset[Path] = frozenset()
+
+    def settle(self) -> None:
+        """Note nothing more at the places noted so far, nor below them: what is wrong there is told."""
+        self._settled = frozenset(path for _, path, _ in self._found)
 
     def add(
         self, code: str, path: Path, message: str, *, hint: str | None = None, severity: Severity = Severity.ERROR
     ) -> None:
         """Note one problem; the same one twice counts once."""
+        if self._settled and any(path[:length] in self._settled for length in range(1, len(path) + 1)):
+            return
         problem = Problem(code=code, path=path, message=message, hint=hint, severity=severity)
         self._found.setdefault((code, path, message), problem)
 

@@ -70,8 +70,9 @@ class _Compiler:
     def __init__(self, document: Mapping[str, Json], catalog: Catalog) -> None:
         self._findings = Findings()
         self._catalog = catalog
-        check_plain(document, self._findings)
-        self._findings.check()
+        if not check_plain(document, self._findings):
+            self._findings.check()
+        self._findings.settle()
         self._top = Fields(document, (), self._findings, TOP_KEYS)
         self._sources = SourceTable(self._top.mapping("sources"), catalog, self._findings)
         self._names = Names({}, {}, (), catalog)
@@ -123,6 +124,10 @@ class _Compiler:
     def _secrets(self) -> dict[str, Secret]:
         value = self._top.raw("secrets")
         if isinstance(value, (list, tuple)):
+            for number, name in enumerate(value):
+                if not isinstance(name, str):
+                    message = f"what 'secrets' lists must be text, not {type_name(name)}"
+                    self._findings.add("wrong-type", ("secrets", number), message)
             value = {name: name for name in value if isinstance(name, str)}
         elif value is None:
             value = {}
@@ -226,8 +231,10 @@ class _Compiler:
             return ()
         listed: Sequence[Json] = [value] if isinstance(value, str) else fields.items("depends_on")
         found = tuple(name for name in listed if isinstance(name, str))
-        if len(found) < len(listed):
-            fields.refuse("depends_on", "'depends_on' must be a step's name or a list of names")
+        for number, name in enumerate(listed):
+            if not isinstance(name, str):
+                message = f"what 'depends_on' lists must be the name of a step, not {type_name(name)}"
+                self._findings.add("wrong-type", (*fields.path, "depends_on", number), message, hint=_quotes(name))
         missing = [name for name in found if name not in self._names.outputs]
         if missing:
             hints = [hint for hint in (did_you_mean(name, self._names.outputs) for name in missing) if hint]
@@ -263,6 +270,11 @@ def _braced(value: Json) -> Json:
     if isinstance(value, str) and "{{" not in value:
         return f"{{{{ {value} }}}}"
     return value
+
+
+def _quotes(value: Json) -> str | None:
+    """Return what to do where a text is asked for and *value* stands, if it may have been meant as one."""
+    return None if isinstance(value, (dict, list, tuple)) or value is None else "put it in quotes"
 
 
 def _payload(value: Json) -> Json:

@@ -1,7 +1,7 @@
 """Flow files as text: parsed, merged and compiled, with file, line and column on every problem."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -13,7 +13,7 @@ from flowcore.values import Json
 
 from .flow_document import compile_flow
 from .merge import check_top_level, merge
-from .yaml_text import load_yaml, locate
+from .yaml_text import locate, read_yaml
 
 _NODES: Final = re.compile("nodes|nodedefs", re.IGNORECASE)
 
@@ -32,16 +32,30 @@ def parse_flow_files(files: Sequence[FlowFile]) -> dict[str, Json]:
     Raises:
         FlowDocumentError: A file is no YAML mapping; the problems of all files are named.
     """
+    document, problems = _merged(files)
+    if problems:
+        raise FlowDocumentError(problems)
+    return document
+
+
+def _merged(files: Sequence[FlowFile]) -> tuple[dict[str, Json], Sequence[Problem]]:
+    """Return the merged mapping of *files*, and the problems that leave the rest of it as it is.
+
+    Raises:
+        FlowDocumentError: One of them cannot be read as far as that; the problems of all are named.
+    """
     documents: list[Mapping[str, Json]] = []
     problems: list[Problem] = []
     for file in files:
         try:
-            documents.append(check_top_level(load_yaml(file.text, file=file.name), file.name))
+            value, found = read_yaml(file.text, file=file.name)
+            problems.extend(found)
+            documents.append(check_top_level(value, file.name))
         except FlowDocumentError as error:
             problems.extend(error.problems)
-    if problems:
+    if len(documents) < len(files):
         raise FlowDocumentError(problems)
-    return merge(documents)
+    return merge(documents), problems
 
 
 def is_node_flow(files: Sequence[FlowFile]) -> bool:
@@ -56,7 +70,7 @@ def is_node_flow(files: Sequence[FlowFile]) -> bool:
     # Whoever runs flows of steps does not read them twice.
     if not any(_NODES.search(file.text) for file in files):
         return False
-    document = parse_flow_files(files)
+    document, _ = _merged(files)
     keys = {key.casefold() for key in document}
     flow = member(document, "Flow")
     return "edges" not in keys and (
@@ -76,11 +90,23 @@ def compile_flow_files(files: Sequence[FlowFile], catalog: Catalog) -> Flow:
     Raises:
         FlowDocumentError: It cannot run; every problem has its file, line and column.
     """
-    document = parse_flow_files(files)
+    document, problems = _merged(files)
+    broken = {problem.path for problem in problems}
     try:
-        return compile_flow(document, catalog)
+        flow = compile_flow(document, catalog)
     except FlowDocumentError as error:
-        raise FlowDocumentError(place(error.problems, files)) from None
+        # What YAML cannot hold is told once: not again by whoever finds its text there.
+        rest = [problem for problem in error.problems if broken.isdisjoint(_upwards(problem.path))]
+        raise FlowDocumentError([*problems, *place(rest, files)]) from None
+    if problems:
+        raise FlowDocumentError(problems)
+    return flow
+
+
+def _upwards(path: Path) -> Iterator[Path]:
+    """Yield *path* and those above it, but not the top."""
+    for length in range(len(path), 0, -1):
+        yield path[:length]
 
 
 def place(problems: Sequence[Problem], files: Sequence[FlowFile]) -> list[Problem]:
@@ -91,7 +117,7 @@ def place(problems: Sequence[Problem], files: Sequence[FlowFile]) -> list[Proble
     paths = {problem.path for problem in problems}
     found: dict[Path, tuple[int, FlowFile, tuple[int, int]]] = {}
     for file in files:
-        document = load_yaml(file.text, file=file.name)
+        document, _ = read_yaml(file.text, file=file.name)
         places = locate(file.text, paths)
         for path in paths:
             depth = _depth(document, path)

@@ -41,12 +41,10 @@ def check_expressions(
     value: Json, path: Path, findings: Findings, names: Names, *, roots: Sequence[str] = ROOTS
 ) -> Iterator[str]:
     """Note what is wrong with the expressions in *value*, and yield the names of the steps they refer to."""
-    template, errors = check_template(value)
+    found, errors = check_template(value)
     for where, error in errors:
         findings.add("bad-expression", (*path, *where), error.message, hint=error.hint)
-    if template is None:
-        return
-    for reference in template.references:
+    for reference in found:
         yield from _check(reference, path, findings, names, roots)
 
 

@@ -81,7 +81,7 @@ class _Frame:
 class Composer:
     """Builds the data of one document from its events."""
 
-    __slots__ = ("_aliased", "_anchors", "_documents", "_events", "_file", "_stack", "problems", "result")
+    __slots__ = ("_aliased", "_anchors", "_documents", "_events", "_file", "_stack", "problems", "result", "whole")
 
     def __init__(self, file: str | None) -> None:
         self._file = file
@@ -93,6 +93,8 @@ class Composer:
         self._documents = 0
         self.problems: list[Problem] = []
         self.result: Json = None
+        self.whole = True
+        """Whether the data is all there in spite of the problems: a scalar that has no value stands as its text."""
 
     def take(self, event: yaml.Event) -> None:
         """Take the next event in.
@@ -118,8 +120,14 @@ class Composer:
                 hint = "put each document into a file of its own: several files are merged"
                 self.stop("yaml-documents", event, "a second document begins here; a file holds one", hint)
 
-    def note(self, code: str, event: yaml.Event | None, message: str, hint: str | None = None) -> None:
-        """Note a problem at *event*, or at the beginning of the text, and at the path where reading is."""
+    def note(
+        self, code: str, event: yaml.Event | None, message: str, hint: str | None = None, *, whole: bool = False
+    ) -> None:
+        """Note a problem at *event*, or at the beginning of the text, and at the path where reading is.
+
+        Args:
+            whole: Whether the data stays `whole`.
+        """
         # The frames below a key that is no scalar have no place of their own.
         path: Path = ()
         for frame in self._stack:
@@ -133,7 +141,9 @@ class Composer:
         self.problems.append(
             Problem(code=code, message=message, path=path, hint=hint, file=self._file, line=line, column=column)
         )
+        self.whole = self.whole and whole
         if len(self.problems) >= MAX_PROBLEMS:
+            self.whole = False
             raise EnoughError
 
     def stop(self, code: str, event: yaml.Event | None, message: str, hint: str | None = None) -> NoReturn:
@@ -148,7 +158,7 @@ class Composer:
     def _refuse_tag(self, event: yaml.Event, tag: str) -> None:
         name = f"!!{tag.removeprefix(CORE)}" if tag.startswith(CORE) else tag
         hint = "only !!str, !!int, !!float, !!bool, !!null, !!map and !!seq have a meaning, each for its kind of value"
-        self.note("yaml-tag", event, f"the tag `{shown(name)}` is not allowed here", hint)
+        self.note("yaml-tag", event, f"the tag `{shown(name)}` is not allowed here", hint, whole=True)
 
     def _take_scalar(self, event: yaml.ScalarEvent) -> None:
         text = event.value
@@ -175,10 +185,10 @@ class Composer:
             if read is not None:
                 return read(event.value)
         except ValueError as error:
-            self.note("yaml-value", event, str(error))
+            self.note("yaml-value", event, str(error), whole=True)
         else:
             self._refuse_tag(event, event.tag)
-        return None
+        return event.value
 
     def _take_key(self, frame: _Frame, key: str, event: yaml.Event, *, merging: bool = False) -> None:
         frame.key = key
@@ -187,7 +197,7 @@ class Composer:
         if first is not event:
             hint = "several mappings are merged by a list: `<<: [*first, *second]`" if merging else None
             message = f"the key `{shown(key)}` is given twice: here and in line {place(first)[0]}"
-            self.note("yaml-duplicate-key", event, message, hint)
+            self.note("yaml-duplicate-key", event, message, hint, whole=not merging)
 
     def _start(self, event: yaml.CollectionStartEvent) -> None:
         mapping = isinstance(event, yaml.MappingStartEvent)

@@ -5,7 +5,7 @@ which people still write. `yaml_composer` says how that is done safely.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import attrs
@@ -50,12 +50,29 @@ def load_yaml(text: str, *, file: str | None = None) -> Json:
         FlowDocumentError: It is not YAML, or not data that JSON could hold, or too much of it. Everything that was
             found up to where reading had to stop is in `problems`.
     """
+    value, problems = read_yaml(text, file=file)
+    if problems:
+        raise FlowDocumentError(problems)
+    return value
+
+
+def read_yaml(text: str, *, file: str | None = None) -> tuple[Json, Sequence[Problem]]:
+    """Return what `load_yaml` does, and the problems that leave the rest of the data as it is.
+
+    Those are numbers that JSON cannot hold, keys given twice (the later one counts) and tags: the scalar stands as its
+    text.
+
+    Raises:
+        FlowDocumentError: What was read is not all there, for one of the problems that it names.
+    """
     composer = Composer(file)
+    whole = False
     try:
         if text.count("%TAG") > MAX_TAG_DIRECTIVES:
             composer.stop("yaml-size", None, f"`%TAG` stands in the text more than {MAX_TAG_DIRECTIVES} times")
         for event in yaml.parse(text, Loader=_LOADER):
             composer.take(event)
+        whole = composer.whole
     except EnoughError:
         pass
     except yaml.MarkedYAMLError as error:
@@ -63,9 +80,9 @@ def load_yaml(text: str, *, file: str | None = None) -> Json:
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # The parser in C lets the errors of `str.encode` out, the one in Python those of `int` and `chr`.
         composer.problems.append(_unmarked(text, error, file))
-    if composer.problems:
+    if not whole:
         raise FlowDocumentError(composer.problems)
-    return composer.result
+    return composer.result, composer.problems
 
 
 def _marked(text: str, error: yaml.MarkedYAMLError, file: str | None) -> Problem:

@@ -126,10 +126,10 @@ def compile_template(value: Json) -> Template:
     Raises:
         ExpressionError: An expression in it cannot be read; the first of them.
     """
-    template, errors = check_template(value)
-    if template is None:
+    node, found, errors = _checked(value)
+    if errors:
         raise errors[0][1]
-    return template
+    return Template(node, found)
 
 
 def constant(value: Json) -> Template:
@@ -137,43 +137,47 @@ def constant(value: Json) -> Template:
     return Template(_Constant(value), ())
 
 
-def check_template(value: Json) -> tuple[Template | None, Sequence[tuple[Path, ExpressionError]]]:
-    """Return the template that *value* is, or None and everything that is wrong with its expressions and where."""
+def check_template(value: Json) -> tuple[Sequence[Reference], Sequence[tuple[Path, ExpressionError]]]:
+    """Return what the sound expressions of *value* read, and everything that is wrong with the others and where."""
+    _, found, errors = _checked(value)
+    return found, errors
+
+
+def _checked(value: Json) -> tuple[_Node, tuple[Reference, ...], Sequence[tuple[Path, ExpressionError]]]:
     errors: list[tuple[Path, ExpressionError]] = []
     found: dict[Reference, None] = {}
     node = _compile(value, (), errors, found)
-    return (None, errors) if errors else (Template(node, tuple(found)), ())
+    return node, tuple(found), errors
 
 
 def _compile(
     value: Json, path: Path, errors: list[tuple[Path, ExpressionError]], found: dict[Reference, None]
 ) -> _Node:
     if isinstance(value, str):
-        try:
-            return _compile_text(value, found)
-        except ExpressionError as error:
-            errors.append((path, error))
-    elif isinstance(value, dict):
+        wrong: list[ExpressionError] = []
+        node = _compile_text(value, wrong, found)
+        errors.extend((path, error) for error in wrong)
+        return node
+    if isinstance(value, dict):
         members = tuple((key, _compile(item, (*path, key), errors, found)) for key, item in value.items())
         if not all(isinstance(node, _Constant) for _, node in members):
             return _Mapping(members)
-    elif isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)):
         items = tuple(_compile(item, (*path, number), errors, found) for number, item in enumerate(value))
         if not all(isinstance(node, _Constant) for node in items):
             return _List(items)
     return _Constant(value)
 
 
-def _compile_text(text: str, found: dict[Reference, None]) -> _Node:
+def _compile_text(text: str, errors: list[ExpressionError], found: dict[Reference, None]) -> _Node:
     if "{" not in text:
         return _Constant(text)
-    statement = _STATEMENT.search(text)
-    if statement is not None:
-        hint = _STATEMENT_HINTS.get(statement["word"], "only `{{ expressions }}` are known here")
-        raise ExpressionError(f"`{statement.group()[:60]}` is no expression", hint=hint)
-    parts = tuple(_parts(text))
+    parts = tuple(_parts(text, errors))
+    statements = _statements(text)
+    errors.extend(statements)
     for part in parts:
-        if isinstance(part, Expression):
+        # Inside `{% for x in list %}` nobody can tell what an `x` is.
+        if isinstance(part, Expression) and not statements:
             found.update(dict.fromkeys(part.references))
     if not any(isinstance(part, Expression) for part in parts):
         return _Constant(text)
@@ -183,14 +187,34 @@ def _compile_text(text: str, found: dict[Reference, None]) -> _Node:
     return _Text(parts)
 
 
-def _parts(text: str) -> Iterator[str | Expression]:
-    """Yield the plain pieces and the expressions of *text*."""
+def _statements(text: str) -> Sequence[ExpressionError]:
+    """Return what to say about each `{% ... %}` in *text*; those that only go on or end one say nothing new."""
+    found = list(_STATEMENT.finditer(text))
+    openers = [statement for statement in found if not statement["word"].startswith(("end", "el"))]
+    return [
+        ExpressionError(
+            f"`{statement.group()[:60]}` is no expression",
+            hint=_STATEMENT_HINTS.get(statement["word"], "only `{{ expressions }}` are known here"),
+        )
+        for statement in openers or found[:1]
+    ]
+
+
+def _parts(text: str, errors: list[ExpressionError]) -> Iterator[str | Expression]:
+    """Yield the plain pieces and the sound expressions of *text*; what is wrong with the others goes to *errors*."""
     start = 0
     while (opening := text.find("{{", start)) >= 0:
         if opening > start:
             yield text[start:opening]
-        closing = expression_end(text, opening + 2)
-        yield compile_expression(text[opening + 2 : closing].strip())
+        try:
+            closing = expression_end(text, opening + 2)
+        except ExpressionError as error:
+            errors.append(error)
+            return
+        try:
+            yield compile_expression(text[opening + 2 : closing].strip())
+        except ExpressionError as error:
+            errors.append(error)
         start = closing + 2
     if start < len(text):
         yield text[start:]

@@ -460,11 +460,29 @@ class TestTemplates:
         assert template.references == (Reference("flows", ("a", "b")), Reference("flows", ("c", "d")))
 
     def test_everything_wrong_is_told_with_its_place(self) -> None:
-        template, errors = check_template({"a": ["ok", "{{ a[[ }}"], "b": "{{ x['k'] }}", "c": "{{ open"})
-        assert template is None
+        found, errors = check_template({"a": ["ok", "{{ a[[ }}"], "b": "{{ x['k'] }}", "c": "{{ open", "d": "{{ e }}"})
+        assert found == (Reference("e", ()),)
         assert [path for path, _ in errors] == [("a", 1), ("b",), ("c",)]
         with pytest.raises(ExpressionError):
             compile_template("{{ a[[ }}")
+
+    @pytest.mark.parametrize(
+        ("text", "told", "found"),
+        [
+            (
+                "{{ x['k'] }} {{ 'a' if b else 'c' }} {{ sound.one }} {% if x %} {% set y = 1 %}{% endif %}",
+                ["`x['k']`", "`'a' if b else 'c'`", "`{% if x %}`", "`{% set y = 1 %}`"],
+                (),
+            ),
+            ("{{ x['k'] }} {{ sound.one }} {{ y['k'] }}", ["`x['k']`", "`y['k']`"], ("sound",)),
+            ("{{ x['k'] }} {{ open", ["`x['k']`", "`{{ open`"], ()),
+            ("a{% endif %}{% else %}", ["`{% endif %}`"], ()),
+        ],
+    )
+    def test_every_fault_of_one_text_is_told(self, text: str, told: list[str], found: tuple[str, ...]) -> None:
+        references, errors = check_template(text)
+        assert [error.message.split(" is no ")[0].split(" opens ")[0] for _, error in errors] == told
+        assert tuple(reference.root for reference in references) == found
 
     @pytest.mark.parametrize(
         ("text", "message"),

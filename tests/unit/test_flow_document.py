@@ -385,7 +385,10 @@ class TestRefusals:
             (step(when=5), "flow[0].when: 'when' must be an expression or a boolean, not a number"),
             (step(for_each={}), "flow[0].for_each: 'for_each' must be a list or an expression, not a mapping"),
             (step(max_parallel=2), "flow[0].max_parallel: 'max_parallel' is for steps with 'for_each'"),
-            (step(depends_on=[1]), "flow[0].depends_on: 'depends_on' must be a step's name or a list of names"),
+            (
+                step(depends_on=[1]),
+                "flow[0].depends_on[0]: what 'depends_on' lists must be the name of a step, not a number (put it in",
+            ),
             (step(depends_on=1), "flow[0].depends_on: 'depends_on' must be a list, not a number"),
             (
                 step(depends_on=["x", "y"]),
@@ -617,6 +620,41 @@ class TestFiles:
             ("base.yaml", 4, 15),
         ]
 
+    def test_what_yaml_cannot_hold_is_told_with_everything_else_and_once(self) -> None:
+        text = (
+            "name: 1\n"
+            "flow:\n"
+            "- {name: .inf, source: value, timeout: .inf, retry: 1e400, when: 5}\n"
+            "- {name: b, source: valu, depends_on: [.inf, .nan, 3], timeout: !!int x, on_eror: skip, on_eror: fail}\n"
+        )
+        files = [FlowFile("a.yaml", text), FlowFile("b.yaml", "runner: {max_workers: 0}\n")]
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_flow_files(files, CATALOG)
+        assert [(problem.file, problem.code, problem.path) for problem in caught.value.problems] == [
+            ("a.yaml", "yaml-value", ("flow", 0, "name")),
+            ("a.yaml", "yaml-value", ("flow", 0, "timeout")),
+            ("a.yaml", "yaml-value", ("flow", 0, "retry")),
+            ("a.yaml", "yaml-value", ("flow", 1, "depends_on", 0)),
+            ("a.yaml", "yaml-value", ("flow", 1, "depends_on", 1)),
+            ("a.yaml", "yaml-value", ("flow", 1, "timeout")),
+            ("a.yaml", "yaml-duplicate-key", ("flow", 1, "on_eror")),
+            ("a.yaml", "wrong-type", ("name",)),
+            ("b.yaml", "out-of-range", ("runner", "max_workers")),
+            ("a.yaml", "wrong-type", ("flow", 0, "when")),
+            ("a.yaml", "wrong-type", ("flow", 1, "depends_on", 2)),
+            ("a.yaml", "unknown-step", ("flow", 1, "depends_on")),
+            ("a.yaml", "unknown-source", ("flow", 1, "source")),
+        ]
+
+    def test_a_flow_that_is_sound_but_for_a_number_is_refused(self) -> None:
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_flow_files(
+                [FlowFile("a.yaml", "flow: [{name: a, source: value, input: .nan, when: 'nodes'}]")], CATALOG
+            )
+        assert [problem.code for problem in caught.value.problems] == ["yaml-value", "unknown-root"]
+        with pytest.raises(FlowDocumentError, match="JSON cannot hold"):
+            compile_flow_files([FlowFile("a.yaml", "flow: [{name: a, source: value, input: .nan}]")], CATALOG)
+
     def test_every_broken_file_is_told(self) -> None:
         files = [FlowFile("a.yaml", "- 1\n"), FlowFile("b.yaml", "x: [\n"), FlowFile("c.yaml", "name: ok\n")]
         with pytest.raises(FlowDocumentError) as caught:
@@ -630,6 +668,30 @@ class TestFiles:
         (problem,) = caught.value.problems
         assert isinstance(problem, Problem)
         assert str(problem) == "b.yaml:1:1 name: 'name' must be text, not a number (put it in quotes)"
+
+
+def test_a_number_that_is_not_finite_hides_nothing_else() -> None:
+    infinite = float("inf")
+    assert wrong(step(timeout=infinite, retry={"delay": infinite}, when=5)) == [
+        "flow[0].retry.delay: inf is no number that JSON can hold",
+        "flow[0].timeout: inf is no number that JSON can hold",
+        "flow[0].when: 'when' must be an expression or a boolean, not a number",
+    ]
+
+
+def test_every_wrong_entry_of_a_list_is_told() -> None:
+    variables: Json = {"type": "env", "configuration": {"vars": [1, "HOME", None, ["x"]]}}
+    assert wrong({"name": "a", "source": variables, "depends_on": ["b", 3, None]}, secrets=["A", 1, None]) == [
+        "secrets[1]: what 'secrets' lists must be text, not a number",
+        "secrets[2]: what 'secrets' lists must be text, not null",
+        "flow[0].depends_on[1]: what 'depends_on' lists must be the name of a step, not a number (put it in quotes)",
+        "flow[0].depends_on[2]: what 'depends_on' lists must be the name of a step, not null",
+        "flow[0].depends_on: step 'a' depends on 'b', which is not in this flow",
+        *(
+            f"flow[0].source.configuration.vars[{number}]: what 'vars' lists must be text, not {kind}"
+            for number, kind in ((0, "a number (put it in quotes)"), (2, "null (put it in quotes)"), (3, "a list"))
+        ),
+    ]
 
 
 def test_a_secret_cannot_come_from_a_step() -> None:
