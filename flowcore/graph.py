@@ -4,8 +4,8 @@ Everything here is linear in steps and dependencies, and nothing recurses: a cha
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeVar
 
 T = TypeVar("T")
 
@@ -17,6 +17,29 @@ def dependents(dependencies: Sequence[Sequence[int]]) -> list[list[int]]:
         for parent in needed:
             result[parent].append(index)
     return result
+
+
+MOST_CYCLES: Final = 20
+"""How many circles are told, each member in one of them at most."""
+LONGEST_WALK: Final = 12
+"""How many names of a circle are told."""
+
+
+def find_cycles(dependencies: Mapping[T, Sequence[T]]) -> Iterator[tuple[T, ...]]:
+    """Yield cycles as `find_cycle` returns them, each name in one of them at most; the first `MOST_CYCLES`."""
+    left = dict(dependencies)
+    for _ in range(MOST_CYCLES):
+        cycle = find_cycle(left)
+        if cycle is None:
+            return
+        left = {name: needs for name, needs in left.items() if name not in cycle}
+        yield cycle
+
+
+def walked(cycle: Sequence[str]) -> str:
+    """Return *cycle* as people read it, a long one without its middle."""
+    shown = cycle if len(cycle) <= LONGEST_WALK else (*cycle[: LONGEST_WALK - 2], "...", cycle[-1])
+    return " -> ".join(shown)
 
 
 def find_cycle(dependencies: Mapping[T, Sequence[T]]) -> tuple[T, ...] | None:

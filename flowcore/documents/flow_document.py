@@ -8,7 +8,7 @@ from typing import Final
 
 from flowcore.catalog import Catalog
 from flowcore.errors import Path
-from flowcore.graph import find_cycle
+from flowcore.graph import find_cycles, walked
 from flowcore.ids import StepName
 from flowcore.model import (
     DEFAULT_TIMEOUT_S,
@@ -45,10 +45,6 @@ STEP_KEYS: Final = (
 )
 _INPUT_FORMS: Final = frozenset({"parameter", "filter", "body", "value"})
 _MOST_WORKERS: Final = 1_000
-_MOST_CYCLES: Final = 20
-"""How many circles of steps are told, each step in one of them at most."""
-_LONGEST_WALK: Final = 12
-"""How many names of a circle are told."""
 
 
 def compile_flow(document: Mapping[str, Json], catalog: Catalog) -> Flow:
@@ -90,6 +86,7 @@ class _Compiler:
             self._sources.declared,
             tuple(secrets),
             self._catalog,
+            self._sources.varying(),
         )
         steps = tuple(
             step for step in (self._step(fields, number, outputs) for number, fields in enumerate(rows)) if step
@@ -245,15 +242,9 @@ class _Compiler:
         return tuple(name for name in found if name in self._names.outputs)
 
     def _check_graph(self, steps: Sequence[Step]) -> None:
-        left = {step.name: step.depends_on for step in steps}
-        for _ in range(_MOST_CYCLES):
-            cycle = find_cycle(left)
-            if cycle is None:
-                break
-            left = {name: needs for name, needs in left.items() if name not in cycle}
+        for cycle in find_cycles({step.name: step.depends_on for step in steps}):
             number = next(index for index, step in enumerate(steps) if step.name == cycle[0])
-            shown = cycle if len(cycle) <= _LONGEST_WALK else (*cycle[: _LONGEST_WALK - 2], "...", cycle[-1])
-            walk = " -> ".join(shown)
+            walk = walked(cycle)
             alone = cycle[0] == cycle[1]
             message = f"the step waits for itself: {walk}" if alone else f"the steps wait for each other: {walk}"
             self._findings.add("cycle", ("flow", number), message)

@@ -5,6 +5,8 @@ from typing import Final
 
 from flowcore.catalog import Catalog
 from flowcore.errors import Path
+from flowcore.expressions import Reference, check_template
+from flowcore.graph import find_cycles, walked
 from flowcore.model import Source
 from flowcore.values import Json
 
@@ -12,7 +14,7 @@ from .configuration import check_configuration
 from .fields import Fields, type_name
 from .findings import Findings, did_you_mean
 from .merge import merge
-from .references import Names, check_expressions, roots_of
+from .references import Names, check_expressions, roots_of, written
 
 SOURCE_KEYS: Final = ("type", "configuration")
 
@@ -107,6 +109,27 @@ class SourceTable:
             self._findings.add("unknown-source", path, message, hint=hint)
         return None, path
 
+    def varying(self) -> Mapping[str, str]:
+        """Return the declared sources that other expressions cannot read, for their own configuration has some.
+
+        Sources whose values go round in a circle are refused, and left out.
+        """
+        reads: dict[str, tuple[Reference, ...]] = {}
+        for name, (kind, configuration) in self.declared.items():
+            if kind in self._catalog and self._catalog[kind].values:
+                reads[name] = tuple(check_template(configuration)[0])
+        needs = {
+            name: [each.names[0] for each in found if each.root == "sources" and each.names]
+            for name, found in reads.items()
+        }
+        for cycle in find_cycles(needs):
+            alone = cycle[0] == cycle[1]
+            message = f"the {'source reads itself' if alone else 'sources read each other'}: {walked(cycle)}"
+            self._findings.add("cycle", ("sources", cycle[0], "configuration"), message)
+            for name in cycle[:-1]:
+                del reads[name]
+        return {name: written(found[0]) for name, found in reads.items() if found}
+
     def _overridden(self, value: Mapping[str, Json], path: Path) -> Mapping[str, Json] | None:
         fields = Fields(value, path, self._findings, ("base", "override"))
         base = fields.text("base")
@@ -137,9 +160,12 @@ class SourceTable:
         found = tuple(
             check_expressions(source.configuration, (*path, "configuration"), self._findings, names, roots=roots)
         )
-        if found and kind.values and source.configuration.get("secret"):
-            message = f"a secret must be known before the run starts, and this source reads the outputs of {found[0]}"
-            hint = "take `secret` away, or read the value from the environment"
+        read, _ = (
+            check_template(source.configuration) if kind.values and source.configuration.get("secret") else ((), ())
+        )
+        if read:
+            message = f"a secret must be known before the run starts, and this source reads `{written(read[0])}`"
+            hint = "take `secret` away, or name the variables themselves"
             self._findings.add("secret-from-step", (*path, "configuration"), message, hint=hint)
         self._checked[key, each] = found
         return found

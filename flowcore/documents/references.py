@@ -29,12 +29,20 @@ class Names:
         outputs: The declared outputs of every step.
         sources: Type and configuration of every declared source.
         secrets: The names of the flow's secrets.
+        varying: What the configuration of a source reads, as it is written, where nothing can be read of the source
+            itself: values are read once, before the run, when there are no others.
     """
 
     outputs: Mapping[str, Sequence[str]]
     sources: Mapping[str, tuple[str, Mapping[str, Json]]]
     secrets: Sequence[str]
     catalog: Catalog
+    varying: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+
+def written(reference: Reference) -> str:
+    """Return *reference* as people write it."""
+    return ".".join((reference.root, *reference.names))
 
 
 def check_expressions(
@@ -104,6 +112,13 @@ def _check_source(parts: Sequence[str], path: Path, findings: Findings, names: N
     elif name not in readable:
         message = f"the values of source '{name}' cannot be read in an expression: it is no `env` source"
         findings.add("unreadable-source", path, message, hint="make a step of it and read `flows.<step>.<output>`")
+    elif name in names.varying:
+        message = (
+            f"the values of source '{name}' cannot be read in an expression: they are read before the run starts, and"
+            f" its own configuration reads `{names.varying[name]}`"
+        )
+        hint = f"make a step of it, `source: {name}`, and read `flows.<step>.<output>`"
+        findings.add("unreadable-source", path, message, hint=hint)
     elif len(parts) > 1:
         variables = names.sources[name][1].get("vars")
         listed = variables if isinstance(variables, (list, tuple)) else [variables]

@@ -241,7 +241,7 @@ class TestSoundFlows:
             secrets=["T"],
             sources={
                 "me": {"type": "env", "configuration": {"vars": "HOME"}},
-                "some": {"type": "env", "configuration": {"vars": "{{ secrets.T }}"}},
+                "some": {"type": "env", "configuration": {"vars": "{{ 'X' }}"}},
             },
             flow=[PRODUCER, step(input=f"{{{{ {expression} }}}}")],
         )
@@ -701,6 +701,59 @@ def test_a_secret_cannot_come_from_a_step() -> None:
     assert problem.startswith("flow[1].source.configuration: a secret must be known before the run starts, and")
     shown: Json = {"type": "env", "configuration": {**configuration, "secret": False}}
     assert len(compiled(flow=[first, {"name": "b", "source": shown}]).steps) == 2
+
+
+@pytest.mark.parametrize("read", ["sources.other.NAME", "run.name", "secrets.s"])
+def test_a_secret_of_a_source_is_known_before_the_run(read: str) -> None:
+    configuration: Json = {"vars": ["{{ " + read + " }}"], "secret": True}
+    sources: Json = {"other": {"type": "env", "configuration": {"vars": ["NAME"]}}}
+    member: Json = {"name": "b", "source": {"type": "env", "configuration": configuration}}
+    (problem,) = wrong(member, sources=sources, secrets=["s"])
+    assert problem == (
+        "flow[0].source.configuration: a secret must be known before the run starts, and this source reads"
+        f" `{read}` (take `secret` away, or name the variables themselves)"
+    )
+
+
+def env(*variables: str) -> Json:
+    """Return a source that reads *variables*."""
+    return {"type": "env", "configuration": {"vars": list(variables)}}
+
+
+class TestValuesOfSources:
+    """`sources.<name>` (an env source: its values, everywhere): they are read before the run."""
+
+    @pytest.mark.parametrize("read", ["sources.e.HOME", "sources.e"])
+    @pytest.mark.parametrize("own", ["flows.p.v", "sources.c.NAME", "secrets.s", "run.name"])
+    def test_those_of_a_source_that_reads_others_cannot_be_read(self, read: str, own: str) -> None:
+        sources: Json = {"c": env("NAME"), "e": env("{{ " + own + " }}")}
+        used: Json = {"name": "used", "source": "e"}
+        assert len(compiled(sources=sources, secrets=["s"], flow=[PRODUCER, used]).steps) == 2
+        assert wrong(PRODUCER, used, step(input="{{ " + read + " }}"), sources=sources, secrets=["s"]) == [
+            (
+                "flow[2].input: the values of source 'e' cannot be read in an expression: they are read before the run"
+                f" starts, and its own configuration reads `{own}`"
+                " (make a step of it, `source: e`, and read `flows.<step>.<output>`)"
+            )
+        ]
+
+    def test_those_of_a_source_with_constant_expressions_can(self) -> None:
+        assert compiled(sources={"e": env("{{ 'HOME' }}")}, flow=[step(input="{{ sources.e.HOME }}")]).steps
+
+    def test_circles_are_refused(self) -> None:
+        sources: Json = {
+            "loop": env("{{ sources.loop.X }}"),
+            "a": env("{{ sources.b.X }}"),
+            "b": env("{{ sources.a.X }}"),
+            "theirs": {"type": "theirs", "configuration": {"x": "{{ sources }}"}},
+            "all": env("{{ sources }}"),
+            "gone": {"type": "gone"},
+        }
+        found = wrong({"name": "x", "source": "loop"}, {"name": "y", "source": "a"}, sources=sources)
+        assert found[1:] == [
+            "sources.loop.configuration: the source reads itself: loop -> loop",
+            "sources.a.configuration: the sources read each other: a -> b -> a",
+        ]
 
 
 class TestCircles:
