@@ -79,6 +79,8 @@ def batch(
         batch_id = create_batch(log, new, at=SystemClock().now())
         if not quiet:
             tell(f"batch-{batch_id} with {len(new.items):,} items started")
+        if not quiet:
+            signals.last_words = _last_words(batch_id, db, recorded=not no_db)
         drive = BatchDrive(log, registry, signals, batch_id, workers=most, speaks=not quiet)
         again = None if no_db else shown_by(batch_id, db)
         _finish(drive.run(), drive.record, as_json=as_json, quiet=quiet, again=again)
@@ -119,8 +121,17 @@ def resume_batch(batch_id: "BatchId", *, db: str | None, as_json: bool, quiet: b
         state = load_batch(log, batch_id)
         if state.ended:
             raise CommandError(f"batch-{batch_id} is over: it has {state.status}")
+        if not quiet:
+            signals.last_words = _last_words(batch_id, db, recorded=True)
         drive = BatchDrive(log, load_registry(), signals, batch_id, workers=state.workers, speaks=not quiet)
         _finish(drive.run(), drive.record, as_json=as_json, quiet=quiet, again=shown_by(batch_id, db))
+
+
+def _last_words(batch_id: "BatchId", db: str | None, *, recorded: bool) -> str:
+    from flowcore_cli.storage import FORGOTTEN, left_words
+
+    name = f"batch-{batch_id}"
+    return left_words(name, db, name) if recorded else FORGOTTEN.format("batch")
 
 
 def shown_by(batch_id: "BatchId", db: str | None) -> str:

@@ -16,7 +16,7 @@ from flowcore_cli.exits import RunFailedError, SignalError
 from flowcore_cli.output import OutputFile, print_whole, tell
 from flowcore_cli.runtime import runtime_options
 from flowcore_cli.selection import recorded_log
-from flowcore_cli.storage import db_option, log_options, open_log, show_command
+from flowcore_cli.storage import FORGOTTEN, db_option, left_words, log_options, open_log, show_command
 
 if TYPE_CHECKING:
     from flowcore.ids import InstanceId, RunId
@@ -130,7 +130,12 @@ _OPTIONS = (
         metavar="PATH",
         help="Write the outputs as JSON to this file, whole or not at all, and print nothing on stdout.",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="Print nothing: no progress, no outputs, no summary."),
+    click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        help="Print nothing: no progress, no outputs, no summary. With -j: the JSON alone.",
+    ),
     click.option(
         "--status-port",
         type=click.IntRange(0, 65535),
@@ -192,6 +197,7 @@ def execute(options: RunOptions, planner: Planner) -> None:
             nodes=workshop,
         )
         (run_id,) = drive.run_ids
+        signals.last_words = "" if options.quiet else _last_words(options, run_id)
         if own is not None:
             own.run_id = run_id
         # What functions print is no output of the flow: stdout is for that, and for nothing else.
@@ -213,6 +219,12 @@ def execute(options: RunOptions, planner: Planner) -> None:
                 server.join()
         if record.state != "succeeded":
             raise RunFailedError
+
+
+def _last_words(options: RunOptions, run_id: "RunId") -> str:
+    if options.no_db:
+        return FORGOTTEN.format("run")
+    return left_words(f"run {run_id}", options.db, run_id)
 
 
 def _workshop(

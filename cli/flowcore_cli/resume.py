@@ -9,7 +9,7 @@ from flowcore_cli.execution import EXIT_CODES, Plan, RunOptions, execute, run_op
 from flowcore_cli.exits import CommandError, RunFailedError, SignalError
 from flowcore_cli.output import tell
 from flowcore_cli.selection import is_batch
-from flowcore_cli.storage import command_for
+from flowcore_cli.storage import command_for, left_words
 
 if TYPE_CHECKING:
     from flowcore.ports import EventLog
@@ -102,6 +102,8 @@ def _resume_all(options: RunOptions) -> None:
         )
         if not drive.run_ids and not drive.batch_ids and not options.quiet:
             tell("nothing to resume")
+        if not options.quiet:
+            signals.last_words = left_words("what was under way", options.db)
         stopped_by = drive.run()
         records = [RunRecord(log, run_id) for run_id in drive.run_ids]
         batches = [BatchRecord(log, batch_id) for batch_id in drive.batch_ids]

@@ -9,7 +9,7 @@ from flowcore_cli.nodes import defs_option
 from flowcore_cli.output import tell, warn
 from flowcore_cli.render import visible
 from flowcore_cli.runtime import runtime_options
-from flowcore_cli.storage import log_options, open_log, show_command
+from flowcore_cli.storage import FORGOTTEN, left_words, log_options, open_log, show_command
 
 
 def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -144,7 +144,9 @@ def serve(
     if not root.is_dir():
         raise CommandError(f"--workflows-root: {workflows_root}: no such folder")
     with ExitStack() as stack:
-        signals = stack.enter_context(Signals())
+        signals = stack.enter_context(
+            Signals(FORGOTTEN.format("rest") if no_db else left_words("what was under way", db))
+        )
         runtime = NodeRuntime(node_runtime, tier_policy, node_timeout)
         # Whoever can reach this server must not reach through it what only this machine can (contract safety).
         private = allow_private_targets or is_loopback(host)

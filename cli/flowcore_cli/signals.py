@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from _thread import allocate_lock, start_new_thread
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,6 +20,8 @@ LISTEN_S: Final = 0.25
 TWICE_S: Final = 0.2
 """A signal that comes again so soon, in seconds, is the same one: `timeout` and other wrappers signal us, and then our
 whole process group."""
+_WORDS_S: Final = 0.2
+"""How long the last words may take, in seconds: whoever should read them may have stopped reading."""
 
 
 class Signals:
@@ -26,10 +29,14 @@ class Signals:
 
     Before `collect` (and after `release`) a signal raises `SignalError` in the main thread: nothing is under way that
     would have to be recorded.
+
+    Attributes:
+        last_words: What a second signal has to say before it ends the program: what is left, and how to go on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, last_words: str = "") -> None:
         """Catch nothing yet."""
+        self.last_words = last_words
         self._inbox: SimpleQueue[Any] | None = None
         self._before: dict[signal.Signals, Any] = {}
         self._first: float | None = None
@@ -67,20 +74,42 @@ class Signals:
         if self._first is None:
             self._first = now
         elif now - self._first > TWICE_S:
-            _leave(number)
+            _leave(number, self.last_words)
         else:
             return
         # Putting is safe in a handler: it takes no lock that the interrupted code could hold.
         self._inbox.put(signal.Signals(number))
 
 
-def _leave(number: int) -> None:
+def _leave(number: int, last_words: str) -> None:
     """End the program now: no waiting, no cleaning up but for the terminal and the child processes."""
-    with suppress(OSError, ValueError):
-        if sys.stderr.isatty():
-            os.write(2, b"\x1b[?25h\n")
     _kill_children()
+    show_cursor = ""
+    with suppress(OSError, ValueError, AttributeError):
+        show_cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""
+    words = show_cursor + (f"{last_words}\n" if last_words else "")
+    if words:
+        _say_in_time(words.encode(errors="backslashreplace"))
     os._exit(128 + number)
+
+
+def _say_in_time(words: bytes) -> None:
+    """Write *words* to stderr, unless that takes too long or cannot be done.
+
+    Past Python's streams, and in a bare thread: the code that the signal came upon may hold their locks, and those of
+    `threading`. A terminal that was halted, or a pipe that nobody reads, keeps that thread for ever, and not us.
+    """
+    done = allocate_lock()
+    done.acquire()
+
+    def write() -> None:
+        with suppress(OSError):
+            os.write(2, words)
+        done.release()
+
+    with suppress(RuntimeError):
+        start_new_thread(write, ())
+        done.acquire(timeout=_WORDS_S)
 
 
 def _kill_children() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+FORGOTTEN: Final = "the {} is left, and forgotten: it was recorded nowhere (`--no-db`)"
+"""The last words about what `resume` cannot find."""
 _DEFAULT = "the file flowcore/flowcore.db in the user's state directory, ~/.local/state unless XDG_STATE_HOME is set"
 
 
@@ -105,6 +107,11 @@ def command_for(verb: str, run_id: "RunId | str", db: str | None) -> str:
     from shlex import quote
 
     return f"flowcore-cli {verb} {run_id}" + (f" --db {quote(db)}" if db is not None and _given("db") else "")
+
+
+def left_words(what: str, db: str | None, run_id: "RunId | str" = "--all") -> str:
+    """Return the last words about *what*, which is left in the midst of its stop: a run or batch, or all of them."""
+    return f"{what} is left as it is: `{command_for('resume', run_id, db)}` brings it to its end"
 
 
 def _given(option: str) -> bool:

@@ -93,6 +93,8 @@ def test_quiet_json_is_the_json_alone(command: Command) -> None:
     ended = command("run", "-q", "-j", command.write("flow.yaml", GREET))
     assert (ended.code, ended.err) == (0, "")
     assert json.loads(ended.out) == GREET_OUTPUTS
+    told = " ".join(command("run", "--help").out.split())
+    assert "Print nothing: no progress, no outputs, no summary. With -j: the JSON alone." in told
 
 
 def test_a_failed_run_ends_with_1_and_says_why(command: Command) -> None:

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,78 @@ def test_a_second_signal_ends_the_command_at_once_and_leaves_no_orphan(command: 
     assert took_s < 0.5
     time.sleep(0.05)
     assert not alive(child)
+
+
+def test_the_second_signal_says_how_to_go_on(command: Command) -> None:
+    process = command.start("run", command.write("flow.yaml", STUBBORN), "--db", "a b.db")
+    wait_for_child(command)
+    process.send_signal(signal.SIGINT)
+    time.sleep(2 * TWICE_S)
+    process.send_signal(signal.SIGINT)
+    _, err, _ = finish(process)
+    *_, last = err.splitlines()
+    (run_id,) = re.findall(r"^\d{13}", command("runs", "--db", "a b.db").out, re.MULTILINE)
+    resume = f"flowcore-cli resume {run_id} --db 'a b.db'"
+    assert last == f"run {run_id} is left as it is: `{resume}` brings it to its end"
+    ended = command(*shlex.split(resume)[1:])
+    assert (ended.code, "of flow stopped (SIGINT)" in ended.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "last"),
+    [
+        (["run", "-q"], ""),
+        (["run", "--no-db"], r"the run is left, and forgotten: it was recorded nowhere \(`--no-db`\)"),
+        (["batch"], r"batch-\S+ is left as it is: `flowcore-cli resume batch-\S+` brings it to its end"),
+        (
+            ["serve", "--port", "0"],
+            "what was under way is left as it is: `flowcore-cli resume --all` brings it to its end",
+        ),
+    ],
+    ids=["quiet", "no log", "batch", "serve"],
+)
+def test_last_words(command: Command, arguments: list[str], last: str) -> None:
+    process = command.start(*arguments, command.write("flow.yaml", STUBBORN))
+    wait_for_child(command)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(2 * TWICE_S)
+    process.send_signal(signal.SIGTERM)
+    _, err, _ = finish(process)
+    assert process.returncode == 143
+    assert re.fullmatch(last, (err.splitlines() or [""])[-1])
+
+
+@pytest.mark.parametrize("stderr", ["full", "closed", "never read"])
+def test_nobody_to_hear_the_last_words_holds_up_nothing(command: Command, stderr: str) -> None:
+    reader, writer = os.pipe()
+    if stderr == "never read":
+        os.set_blocking(writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writer, bytes(4096))
+        os.set_blocking(writer, True)
+    where = {"full": "2>/dev/full", "closed": "2>&-", "never read": ""}[stderr]
+    command.write("flow.yaml", STUBBORN)
+    process = subprocess.Popen(
+        ["sh", "-c", f'exec "$0" run -j flow.yaml {where}', command.program],
+        cwd=command.home,
+        env=command.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=writer,
+        start_new_session=True,
+    )
+    try:
+        child = wait_for_child(command)
+        process.send_signal(signal.SIGINT)
+        time.sleep(2 * TWICE_S)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(2.0) == 130
+        time.sleep(0.05)
+        assert not alive(child)
+    finally:
+        process.kill()
+        os.close(reader)
+        os.close(writer)
 
 
 def test_the_same_signal_sent_twice_by_a_wrapper_is_one(command: Command) -> None:
