@@ -111,6 +111,11 @@ def translate(error: Exception) -> click.ClickException:
             return CommandError(f"{type(error).__name__}: {error}", hint="a bug: `--debug` shows where it is")
 
 
+def unwritable(error: OSError) -> CommandError:
+    """Return what to say when stdout cannot be written: the disk is full, perhaps."""
+    return CommandError(f"stdout cannot be written: {error.strerror}")
+
+
 def give_up_stdout() -> None:
     """Send what is still to be printed nowhere, so that the interpreter's own last flush cannot fail."""
     try:

@@ -5,8 +5,8 @@ What `--help` shows stands in a table here, so that it needs click and nothing e
 
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 from typing_extensions import override
 
-from flowcore_cli.exits import SignalError, give_up_stdout, translate
+from flowcore_cli.exits import CommandError, SignalError, give_up_stdout, translate, unwritable
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -111,34 +111,71 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
 
     @override
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; whatever it raises becomes a line on stderr and an exit code."""
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Do as click does; where stderr cannot be written either, the exit code says it alone."""
         _tame_streams()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError:
+            # Whatever else goes wrong has been named before it comes here: what is left is that it cannot be said.
+            sys.exit(CommandError.exit_code)
+
+    @override
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the command line; `--help` and `--version` print here."""
+        with _ends_well(debug=False):
+            return super().make_context(info_name, args, parent, **extra)
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
         if os.environ.get("NO_COLOR"):
             ctx.color = False
         debug = bool(ctx.params.get("debug"))
         _log_to_stderr(debug=debug)
-        try:
+        with _ends_well(debug=debug):
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except (click.ClickException, click.exceptions.Exit) as error:
-            _flush()
-            if debug and error.__cause__ is not None:
-                _print_traceback(error.__cause__)
-            raise
-        except KeyboardInterrupt:
-            raise SignalError(2) from None
-        except BrokenPipeError:
-            # Whoever read our output has gone, `head` for one: that is nobody's fault.
+            return result
+
+
+@contextmanager
+def _ends_well(*, debug: bool) -> Iterator[None]:
+    """Have whatever is raised become a line on stderr and an exit code."""
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit) as error:
+        full = _flush()
+        if debug and error.__cause__ is not None:
+            _print_traceback(error.__cause__)
+        if full is not None and isinstance(error, click.exceptions.Exit) and error.exit_code == 0:
+            raise full from None
+        raise
+    except KeyboardInterrupt:
+        raise SignalError(2) from None
+    except BrokenPipeError:
+        # Whoever read our output has gone, `head` for one: that is nobody's fault.
+        give_up_stdout()
+        raise click.exceptions.Exit(0) from None
+    except Exception as error:
+        # The outermost edge: people get a line, not a traceback.
+        full = _flush()
+        if debug:
+            _print_traceback(error)
+        if isinstance(error, OSError) and (full is not None or _was_printing(error)):
             give_up_stdout()
-            raise click.exceptions.Exit(0) from None
-        except Exception as error:
-            # The outermost edge: people get a line, not a traceback.
-            _flush()
-            if debug:
-                _print_traceback(error)
-            raise translate(error) from error
-        return result
+            raise unwritable(error) from error
+        raise translate(error) from error
+
+
+def _was_printing(error: OSError) -> bool:
+    """Return whether *error* came when click printed something, `--help` for one: it names no file."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_code is click.echo.__code__
 
 
 def _print_traceback(error: BaseException) -> None:
@@ -147,12 +184,16 @@ def _print_traceback(error: BaseException) -> None:
     print_exception(error)
 
 
-def _flush() -> None:
-    """Let go of what is printed; that it cannot be must not hide why we end."""
+def _flush() -> CommandError | None:
+    """Let go of what is printed; that it cannot be is returned, and must not hide why else we end."""
     try:
         sys.stdout.flush()
-    except OSError:
+    except BrokenPipeError:
         give_up_stdout()
+    except OSError as error:
+        give_up_stdout()
+        return unwritable(error)
+    return None
 
 
 def _open_streams() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from flowcore_cli.exits import PROGRAM, CommandError, give_up_stdout
+from flowcore_cli.exits import PROGRAM, CommandError, give_up_stdout, unwritable
 from flowcore_cli.render import visible
 
 
@@ -25,7 +25,7 @@ def print_whole(text: str) -> None:
         give_up_stdout()
     except OSError as error:
         give_up_stdout()
-        raise CommandError(f"stdout cannot be written: {error.strerror}") from error
+        raise unwritable(error) from error
 
 
 def tell(text: str = "", *, nl: bool = True) -> None:

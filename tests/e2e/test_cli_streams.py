@@ -47,6 +47,28 @@ def test_what_is_closed_ends_nothing(command: Command, line: str) -> None:
         assert json.loads(command("runs", "--json").out)[0]["state"] == "succeeded"
 
 
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("words", ["--help", "--version", "-h", "run --help", "sim --version", "schema", "runs --json"])
+def test_a_full_disk_behind_stdout_is_named(command: Command, words: str, buffered: bool) -> None:
+    ended = shell(command, f"{'' if buffered else 'PYTHONUNBUFFERED=1 '}F {words} >/dev/full")
+    told = "flowcore-cli: stdout cannot be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (2, told)
+
+
+@pytest.mark.parametrize("words", ["--help", "run --help", "--version"])
+def test_help_that_nobody_reads_is_no_error(command: Command, words: str) -> None:
+    closed = shell(command, f"F {words} >&-")
+    assert (closed.returncode, closed.stderr) == (0, "")
+    gone = shell(command, f"{{ F {words}; echo $? >code; }} | true")
+    assert ((command.home / "code").read_text(), gone.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize("words", ["nonsense", "validate gone.yaml", "run", "--nonsense", "show latest"])
+def test_an_error_that_cannot_be_said_is_still_one(command: Command, words: str) -> None:
+    assert shell(command, f"F {words} 2>/dev/full").returncode == 2
+    assert shell(command, f"F {words} >/dev/full 2>&1").returncode == 2
+
+
 @pytest.mark.parametrize("after_s", [0.05, 0.6])
 def test_a_terminal_that_is_closed_stops_the_run(command: Command, after_s: float) -> None:
     command.write("flow.yaml", CHILD)
