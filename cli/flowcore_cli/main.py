@@ -5,7 +5,7 @@ What `--help` shows stands in a table here, so that it needs click and nothing e
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
@@ -142,7 +142,7 @@ class LazyGroup(click.Group):
 
 
 @contextmanager
-def _ends_well(*, debug: bool) -> Iterator[None]:
+def _ends_well(*, debug: bool) -> Generator[None]:
     """Have whatever is raised become a line on stderr and an exit code."""
     try:
         yield
