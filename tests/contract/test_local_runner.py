@@ -267,6 +267,25 @@ class TestOnStatus:
             ("c", "skipped"),
         ]
 
+    def test_what_it_changes_in_the_outputs_is_its_own(self) -> None:
+        """The memory log, the steps below and the next caller see what the step left."""
+        told = threading.Event()
+
+        def sorting(name: str, state: str) -> None:
+            if (name, state) == ("a", "succeeded"):
+                run.flows["a"]["v"]["o"].sort()
+                run.flows["a"]["v"]["o"].append(9)
+                told.set()
+
+        steps = [
+            step("a", "value", input={"o": [3, 1, 2]}, output=VALUE),
+            step("late", "late", depends_on="a"),
+            step("b", "value", depends_on="late", input="{{ flows.a.v.o }}", output=VALUE),
+        ]
+        run = LocalRunner({"flow": steps}, sorting, registry=registry(late=lambda _call: told.wait(20.0)))
+        run.run()
+        assert run.flows == {"a": {"v": {"o": [3, 1, 2]}}, "late": {}, "b": {"v": [3, 1, 2]}}
+
     def test_what_it_raises_changes_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
         def broken(_name: str, _state: str) -> None:
             raise RuntimeError("no")

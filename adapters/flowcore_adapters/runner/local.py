@@ -38,6 +38,7 @@ from flowcore_adapters.registry import Registry, load_registry
 
 from .context import read_secrets
 from .engine import GRACE_S, Engine
+from .flows import Flows
 
 OnStatus: TypeAlias = Callable[[str, str], None]
 """Told of each step and the state it has come to, after that is recorded."""
@@ -128,11 +129,10 @@ class LocalRunner:
 
     @property
     def flows(self) -> dict[str, dict[str, Any]]:
-        """The outputs of the steps that have succeeded: ``{step: {output: value}}``."""
+        """The outputs of the steps that have succeeded: ``{step: {output: value}}``, the caller's own to change."""
         run_id = self.prepare()
         with self._lock:
-            shown = catch_up(self._outputs, self.log, run_id).render()
-        return {name: dict(outputs) for name, outputs in shown.items()}
+            return Flows(catch_up(self._outputs, self.log, run_id).render())
 
     @property
     def status(self) -> StatusReport:
@@ -280,7 +280,7 @@ def run_flow(
     flow = load_flow(config_paths, registry.catalog)
     runner = LocalRunner(flow, max_workers=max_workers, log=log, registry=registry)
     runner.run()
-    return runner.flows, runner.status
+    return dict(runner.flows), runner.status
 
 
 __all__ = ["LocalRunner", "OnStatus", "load_yaml_files", "run_flow"]
