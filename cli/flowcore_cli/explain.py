@@ -6,8 +6,8 @@ import click
 
 from flowcore_cli.moments import MOMENT_HELP
 from flowcore_cli.output import print_whole
-from flowcore_cli.selection import find_run, recorded_log
-from flowcore_cli.storage import db_option
+from flowcore_cli.selection import driver, find_run, recorded_log
+from flowcore_cli.storage import db_option, undriven
 
 if TYPE_CHECKING:
     from flowcore.views.explain import Explanation
@@ -26,14 +26,20 @@ def explain(*, run: str, step: str, at: str | None, as_json: bool, db: str | Non
     """
     import attrs
 
+    from flowcore.run.machine import SETTLED
     from flowcore.views.explain import explain as explained
     from flowcore_cli.moments import Moment
     from flowcore_cli.render import to_json
 
     with recorded_log(db) as log:
         run_id = find_run(log, run, db)
+        owner = driver(log, run_id)
         recorded = log.read(run_id)
-        found = explained(recorded if at is None else Moment(at).until(recorded), step)
+        # Who drove it then is not recorded.
+        driven = owner is not None or at is not None
+        found = explained(recorded if at is None else Moment(at).until(recorded), step, driven=driven)
+    if not driven and found.status not in SETTLED:
+        found = attrs.evolve(found, sentences=(*found.sentences, undriven(run_id, db, "the run")))
     print_whole(to_json(attrs.asdict(found)) if as_json else _text(found))
 
 

@@ -1,12 +1,13 @@
 """`flowcore-cli runs`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from flowcore_cli.exits import CommandError
 from flowcore_cli.output import print_whole, warn
-from flowcore_cli.storage import db_option, existing_log, log_path
+from flowcore_cli.selection import driver
+from flowcore_cli.storage import db_option, existing_log, log_path, undriven
 
 if TYPE_CHECKING:
     from flowcore.ports import EventLog
@@ -23,7 +24,7 @@ def runs(*, as_json: bool, limit: int, db: str | None) -> None:
     """List the recorded runs, newest first."""
     from flowcore_cli.render import to_json
 
-    found: list[RunRecord] = []
+    found: list[Listed] = []
     existing = existing_log(db)
     if existing is None and db is not None:
         # Whoever names a file means one that is there.
@@ -32,28 +33,36 @@ def runs(*, as_json: bool, limit: int, db: str | None) -> None:
         with existing as log:
             found = _records(log, limit)
     if as_json:
-        print_whole(to_json([record.document() for record in found]))
+        print_whole(to_json([{**each.record.document(), "driven_by": each.owner} for each in found]))
     elif found:
-        print_whole(_text(found))
+        print_whole(_text(found, db))
     else:
         print_whole("no runs yet")
 
 
-def _records(log: "EventLog", limit: int) -> "list[RunRecord]":
+class Listed(NamedTuple):
+    """A run of the list, and the program that drives it; None when nobody does, or when it is over."""
+
+    record: "RunRecord"
+    owner: str | None
+
+
+def _records(log: "EventLog", limit: int) -> list[Listed]:
     """Return the newest runs; one that cannot be read is named and the others are listed."""
     from flowcore.errors import EventFormatError
     from flowcore_cli.records import RunRecord
 
-    found: list[RunRecord] = []
+    found: list[Listed] = []
     for run_id in log.runs(limit=limit):
         try:
-            found.append(RunRecord(log, run_id))
+            record = RunRecord(log, run_id)
+            found.append(Listed(record, None if record.ended else driver(log, run_id)))
         except EventFormatError as error:
             warn([f"run {run_id} cannot be read: {error}"])
     return found
 
 
-def _text(records: "list[RunRecord]") -> str:
+def _text(found: list[Listed], db: str | None) -> str:
     from flowcore_cli.records import counts_text
     from flowcore_cli.render import clock_time, duration, table
 
@@ -65,7 +74,8 @@ def _text(records: "list[RunRecord]") -> str:
             "-" if record.started_at is None else clock_time(record.started_at),
             "-" if record.duration is None else duration(record.duration),
             counts_text(record.counts),
+            "" if owner or record.ended else undriven(record.run_id, db),
         )
-        for record in records
+        for record, owner in found
     ]
-    return table(("RUN", "NAME", "STATE", "STARTED", "DURATION", "STEPS"), rows, states=2)
+    return table(("RUN", "NAME", "STATE", "STARTED", "DURATION", "STEPS", ""), rows, states=2)

@@ -100,7 +100,7 @@ def _headed(title: str, text: str) -> str:
 def _head(record: "RunRecord", owner: str | None, *, past: bool, db: str | None) -> str:
     from flowcore_cli.records import counts_text
     from flowcore_cli.render import clock_time, duration, mark, visible
-    from flowcore_cli.storage import command_for
+    from flowcore_cli.storage import undriven
 
     state = str(record.state)
     reason = "" if record.reason is None else f" ({visible(record.reason)})"
@@ -116,11 +116,7 @@ def _head(record: "RunRecord", owner: str | None, *, past: bool, db: str | None)
             head = f"{head}\n  {pause_hint(record.run_id, record.paused_at, db)}"
     if record.ended or past:
         return head
-    hint = (
-        f"driven by {visible(owner)}"
-        if owner
-        else f"nobody drives it: `{command_for('resume', record.run_id, db)}` does"
-    )
+    hint = f"driven by {visible(owner)}" if owner else undriven(record.run_id, db)
     return f"{head}\n  {hint}"
 
 

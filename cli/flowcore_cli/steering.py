@@ -7,7 +7,7 @@ import click
 
 from flowcore_cli.exits import CommandError
 from flowcore_cli.selection import driver, find_batch, find_run, is_batch, recorded_log
-from flowcore_cli.storage import command_for, db_option
+from flowcore_cli.storage import command_for, db_option, undriven
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -126,7 +126,7 @@ def continue_(*, run: str, skip: bool, no_breakpoints: bool, db: str | None) -> 
         state = load(log, run_id)
         click.echo(f"run {run_id} {'goes on' if changed else 'was not paused: it is ' + state.status}", err=True)
         if not is_driven(log, run_id, clock):
-            click.echo(f"nobody drives it: `{command_for('resume', run_id, db)}` does", err=True)
+            click.echo(undriven(run_id, db), err=True)
 
 
 @click.command()

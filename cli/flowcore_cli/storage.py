@@ -109,6 +109,11 @@ def command_for(verb: str, run_id: "RunId | str", db: str | None) -> str:
     return f"flowcore-cli {verb} {run_id}" + (f" --db {quote(db)}" if db is not None and _given("db") else "")
 
 
+def undriven(run_id: "RunId", db: str | None, what: str = "it") -> str:
+    """Return what to say of a run that has not ended and that no program drives."""
+    return f"nobody drives {what}: `{command_for('resume', run_id, db)}` does"
+
+
 def left_words(what: str, db: str | None, run_id: "RunId | str" = "--all") -> str:
     """Return the last words about *what*, which is left in the midst of its stop: a run or batch, or all of them."""
     return f"{what} is left as it is: `{command_for('resume', run_id, db)}` brings it to its end"

@@ -73,8 +73,13 @@ class Explanation:
     attempts: tuple[AttemptReport, ...]
 
 
-def explain(events: Iterable[Recorded], name: str) -> Explanation:
+def explain(events: Iterable[Recorded], name: str, *, driven: bool = True) -> Explanation:
     """Return why the step *name* stands where it stands after *events*, which are those of one run.
+
+    Args:
+        events: What happened.
+        name: The step, or an item of its fan-out.
+        driven: Whether some program drives the run: without one nothing of a run that has not ended goes on.
 
     Raises:
         CommandRejectedError: `run-missing`: there are no events; `unknown-step`: the flow has no such step.
@@ -95,7 +100,7 @@ def explain(events: Iterable[Recorded], name: str) -> Explanation:
         close = get_close_matches(name, state.instances, 1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         raise CommandRejectedError("unknown-step", f"run {state.run_id} has no step '{name}'{hint}")
-    sentences = tuple(_sentences(state, instance, settled))
+    sentences = tuple(_sentences(state, instance, settled, driven=driven))
     return Explanation(
         run_id=state.run_id,
         step=name,
@@ -121,7 +126,7 @@ def _follow(attempts: dict[int, AttemptReport], event: Event) -> None:
             pass
 
 
-def _sentences(state: RunState, instance: InstanceState, settled: Event | None) -> Iterator[str]:
+def _sentences(state: RunState, instance: InstanceState, settled: Event | None, *, driven: bool) -> Iterator[str]:
     match instance.status:
         case StepStatus.PENDING:
             yield from _pending(state, instance)
@@ -137,7 +142,7 @@ def _sentences(state: RunState, instance: InstanceState, settled: Event | None) 
             if instance.held is not None:
                 yield instance.held
         case StepStatus.RUNNING:
-            yield from _running(state, instance)
+            yield from _running(state, instance, driven=driven)
         case StepStatus.SUCCEEDED:
             if isinstance(settled, StepImported):
                 yield f"it was taken over from run {state.parent}: it had succeeded there"
@@ -188,12 +193,14 @@ def _held_up(state: RunState) -> str:
     return f", but {busy} of at most {state.max_workers} attempts are under way (`max_workers`)"
 
 
-def _running(state: RunState, instance: InstanceState) -> Iterator[str]:
+def _running(state: RunState, instance: InstanceState, *, driven: bool) -> Iterator[str]:
     fan_out = instance.fan_out
     if fan_out is not None:
         yield f"{len(fan_out.instances) - fan_out.open} of its {len(fan_out.instances)} items are settled"
-    else:
+    elif driven:
         yield f"attempt {instance.attempt} is under way"
+    else:
+        yield f"attempt {instance.attempt} was under way when the program that drove the run went away"
     yield from _run_words(state)
 
 

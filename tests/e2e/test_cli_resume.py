@@ -90,6 +90,35 @@ class TestResume:
         assert ran(command) == ["first", "gate", "gate", "last"]
         assert shown(command)["state"] == "succeeded"
 
+    def test_a_run_whose_process_died_is_told_wherever_it_is_shown(
+        self, command: Command, running: "subprocess.Popen[str]"
+    ) -> None:
+        (alive,) = json.loads(command("runs", "--json").out)
+        assert alive["driven_by"].startswith(f"process {running.pid} on ")
+        assert "nobody" not in command("runs").out + command("explain", "latest", "gate").out
+        assert "  - attempt 1 is under way\n" in command("explain", "latest", "gate").out
+        kill(running)
+        (dead,) = json.loads(command("runs", "--json").out)
+        assert (dead["state"], dead["driven_by"]) == ("running", None)
+        resume = f"`flowcore-cli resume {dead['run_id']}` does"
+        assert f"  nobody drives it: {resume}\n" in command("show", "latest").out
+        assert command("runs").out.endswith(f"1 succeeded, 1 running, 1 pending  nobody drives it: {resume}\n")
+        assert command("explain", "latest", "gate").out == (
+            "gate is running\n"
+            "  - attempt 1 was under way when the program that drove the run went away\n"
+            f"  - nobody drives the run: {resume}\n"
+        )
+        assert command("explain", "latest", "last").out.endswith(f"  - nobody drives the run: {resume}\n")
+        told = json.loads(command("explain", "latest", "gate", "--json").out)["sentences"]
+        assert told[-1] == f"nobody drives the run: {resume}"
+        assert "nobody" not in command("explain", "latest", "first").out
+        assert "attempt 1 is under way" in command("explain", "latest", "gate", "--at", "100").out
+        (command.home / "open").touch()
+        command("resume", "latest")
+        (over,) = json.loads(command("runs", "--json").out)
+        assert (over["state"], over["driven_by"]) == ("succeeded", None)
+        assert "nobody" not in command("runs").out
+
     def test_a_second_process_on_a_live_run_is_refused_by_name(
         self, command: Command, running: "subprocess.Popen[str]"
     ) -> None:

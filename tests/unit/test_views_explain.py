@@ -93,6 +93,12 @@ class TestWaiting:
             "the next attempt is due; 2 of its attempts are left",
         )
 
+    def test_a_run_that_nobody_drives(self) -> None:
+        events = recorded((*CHAIN, started("a")))
+        gone = ("attempt 1 was under way when the program that drove the run went away",)
+        assert explain(events, "a", driven=False).sentences == gone
+        assert explain(events, "b", driven=False) == explain(events, "b")
+
     def test_a_run_that_is_ending(self) -> None:
         run = (*begun(step("a"), step("b", "a"), step("c")), started("a"), started("c"), failed("a"))
         assert said("c", *run) == ("attempt 1 is under way", "the run is ending because step 'a' failed")
