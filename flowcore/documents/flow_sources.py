@@ -15,8 +15,10 @@ from .fields import Fields, type_name
 from .findings import Findings, did_you_mean
 from .merge import merge
 from .references import Names, check_expressions, roots_of, written
+from .yaml_scalars import plain, shown
 
 SOURCE_KEYS: Final = ("type", "configuration")
+_OVERRIDE_KEYS: Final = ("base", "override")
 
 
 class SourceTable:
@@ -44,10 +46,29 @@ class SourceTable:
                 message = f"source '{name}' must be a mapping with 'type' and 'configuration', not {type_name(value)}"
                 self._findings.add("wrong-type", path, message)
                 continue
-            kind, configuration = self._parts(value, path)
+            self._check_name(name)
+            strange = [key for key in _OVERRIDE_KEYS if key in value]
+            for key in strange:
+                message = f"unknown key '{key}': a source under 'sources' is not made from another one"
+                hint = "a step does that: `source: {base: <name>, override: {configuration: {...}}}`"
+                self._findings.add("unknown-key", (*path, key), message, hint=hint)
+            if strange and "type" not in value:
+                continue
+            sound = {key: item for key, item in value.items() if key not in strange}
+            kind, configuration = self._parts(sound, path)
             if kind is not None:
                 self.declared[name] = (kind, configuration)
                 self._keep(name, kind, configuration, path)
+
+    def _check_name(self, name: str) -> None:
+        """Refuse a name that no step can write under `source` without being told that it is none."""
+        if name == "":
+            self._findings.add("bad-value", ("sources", name), "a source needs a name that is not empty")
+        elif not _is_text(name):
+            message = (
+                f"a source cannot be called '{name}': YAML takes `source: {shown(name)}` for something else than text"
+            )
+            self._findings.add("bad-value", ("sources", name), message, hint="give it a name with letters")
 
     def _parts(self, value: Mapping[str, Json], path: Path) -> tuple[str | None, Mapping[str, Json]]:
         fields = Fields(value, path, self._findings, SOURCE_KEYS)
@@ -131,7 +152,7 @@ class SourceTable:
         return {name: written(found[0]) for name, found in reads.items() if found}
 
     def _overridden(self, value: Mapping[str, Json], path: Path) -> Mapping[str, Json] | None:
-        fields = Fields(value, path, self._findings, ("base", "override"))
+        fields = Fields(value, path, self._findings, _OVERRIDE_KEYS)
         base = fields.text("base")
         over = fields.mapping("override")
         if base is None:
@@ -140,7 +161,11 @@ class SourceTable:
         if base not in self.declared:
             if base not in self._given:
                 message = f"no source is called '{base}'"
-                fields.refuse("base", message, code="unknown-source", hint=did_you_mean(base, self.declared))
+                hint = did_you_mean(base, self.declared)
+                if base in self._catalog:
+                    message += "; it is a type"
+                    hint = f"write `{{type: {base}, configuration: {{...}}}}`"
+                fields.refuse("base", message, code="unknown-source", hint=hint)
             return None
         kind, configuration = self.declared[base]
         return merge([{"type": kind, "configuration": configuration}, over])
@@ -169,3 +194,11 @@ class SourceTable:
             self._findings.add("secret-from-step", (*path, "configuration"), message, hint=hint)
         self._checked[key, each] = found
         return found
+
+
+def _is_text(name: str) -> bool:
+    """Return whether *name*, without quotes in a YAML file, is a text."""
+    try:
+        return isinstance(plain(name), str)
+    except ValueError:
+        return False

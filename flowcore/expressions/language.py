@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathError, LexerError
 from jmespath.lexer import Lexer
 from jmespath.parser import Parser
 
@@ -16,7 +16,7 @@ from flowcore.errors import ExpressionError
 
 from .functions import OPTIONAL, SUBJECT, FlowFunctions
 from .nodes import children, depth, name_of, rebuilt, walk
-from .spellings import FILTERS, LITERALS
+from .spellings import FILTERS, IDIOMS, LITERALS
 
 if TYPE_CHECKING:
     from jmespath.ast import Node
@@ -29,23 +29,6 @@ MAX_DEPTH: Final = 50
 _QUOTED_ENDS: Final = frozenset({"comma", "rparen", "eof", "eq", "ne", "or", "and", "pipe"})
 _QUOTED_STARTS: Final = frozenset({"comma", "lparen", "eq", "ne", "or", "and"})
 
-_IDIOMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
-    (re.compile(r"\bif\b.*\belse\b"), "for a choice write `condition && a || b`"),
-    (
-        re.compile(r"\bis\s+(?:not\s+)?(?:defined|none)\b"),
-        "what is missing is null: write `x == `null`` or `x || 'fallback'`",
-    ),
-    (re.compile(r"\bnot\s+in\b|\bin\b"), "write `contains(list, value)`"),
-    (re.compile(r"\band\b|\bor\b|\bnot\b"), "write `&&` for and, `||` for or, `!` for not"),
-    (re.compile(r"\[\s*['\"]"), 'write `x.key`, or `x."a key"` for a name with other characters'),
-    (re.compile(r"(?:[=!<>]=|[<>])\s*-?\d"), "a number is written in backticks: `x > `3``"),
-    (re.compile(r"-?\d+\s*(?:[=!<>]=|[<>])"), "a number is written in backticks: `x > `3``"),
-    (re.compile(r"\|\s*\w+\([^)]*\d"), "a number is written in backticks: `x | round(`2`)`"),
-    (
-        re.compile(r"[\w)\]`]\s*[-+*/%~]\s*[\w(`'\"]"),
-        "there is no arithmetic: let a step compute it; texts are joined by standing together: `{{ a }}{{ b }}`",
-    ),
-)
 _PATHS: Final = frozenset(
     {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten"}
 )
@@ -93,15 +76,23 @@ def _too_deep() -> ExpressionError:
 
 
 def _unreadable(text: str, error: JMESPathError) -> ExpressionError:
-    bare = _OUTSIDE.sub("''", text)
-    hint = next((hint for pattern, hint in _IDIOMS if pattern.search(bare)), None)
+    bare = _OUTSIDE.sub("''", text.strip())
+    hint = next((hint for pattern, hint in IDIOMS if pattern.search(bare)), None)
     reason = str(error).splitlines()[0] if str(error) else "it cannot be read"
     shown = shortened(text)
-    place = re.search(r"at column (-?\d+)", str(error))
     reason = re.sub(r"^(?:Invalid jmespath expression|Bad jmespath expression): ?", "", reason)
-    where = f" at character {int(place.group(1)) + 1}" if place is not None and int(place.group(1)) >= 0 else ""
+    place = _place(error)
+    where = "" if place is None else f" at character {place - (len(text) - len(text.lstrip())) + 1}"
     detail = reason.split(": Parse error")[0].split(" at column")[0].strip().rstrip(":").lower() or "it ends too early"
     return ExpressionError(f"`{shown}` is no JMESPath{where}: {detail}", hint=hint)
+
+
+def _place(error: JMESPathError) -> int | None:
+    """Return where *error* stands in the text, counted from 0, or None at its end."""
+    if isinstance(error, LexerError):
+        return error.lexer_position
+    found = re.search(r"at column (\d+)", str(error))
+    return None if found is None else int(found[1])
 
 
 def _refuse_quoted(text: str) -> None:

@@ -3,6 +3,7 @@
 In JMESPath a name after a pipe is a field of what was piped, so a filter that does not exist would quietly give null.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -75,3 +76,35 @@ LITERALS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("false", "False"), "false"),
 }
 """The words of others for null and the booleans, which here would be names of fields, and what stands in backticks."""
+
+IDIOMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (
+        re.compile(r"^-(?!\d)|-$"),
+        "write `{{ x }}` without the dash: spaces around it stay, or are cut by `| trim`; there is no arithmetic",
+    ),
+    (re.compile(r"^let\b"), "there is no `let`: write it out where it is used, or pipe it on: `x | {a: @}`"),
+    (re.compile(r"(?<![\w)\]])\$"), "there is no `$`: that is JSONPath; leave it away: `users[0].id`"),
+    (re.compile(r"\?\?"), "for what stands in for null write `a || b`"),
+    (re.compile(r"(?<!\[)\?"), "for a choice write `condition && a || b`"),
+    (re.compile(r"\bif\b.*\belse\b"), "for a choice write `condition && a || b`"),
+    (
+        re.compile(r"\bis\s+(?:not\s+)?(?:defined|none)\b"),
+        "what is missing is null: write `x == `null`` or `x || 'fallback'`",
+    ),
+    (re.compile(r"\bnot\s+in\b|\bin\b"), "write `contains(list, value)`"),
+    (re.compile(r"\band\b|\bor\b|\bnot\b"), "write `&&` for and, `||` for or, `!` for not"),
+    (re.compile(r"\[\s*['\"]"), 'write `x.key`, or `x."a key"` for a name with other characters'),
+    (re.compile(r"(?:[=!<>]=|[<>])\s*-?\d"), "a number is written in backticks: `x > `3``"),
+    (re.compile(r"-?\d+\s*(?:[=!<>]=|[<>])"), "a number is written in backticks: `x > `3``"),
+    (re.compile(r"\|\s*\w+\([^)]*\d"), "a number is written in backticks: `x | round(`2`)`"),
+    (
+        re.compile(r"[\w)\]`]\s*(?://|\*\*|[-+*/%~])\s*[\w(`'\"]"),
+        "there is no arithmetic: let a step compute it; texts are joined by standing together: `{{ a }}{{ b }}`",
+    ),
+    (
+        re.compile(r"\w\([^()]*\b\w+\s*=(?!=)"),
+        "what a function takes has no names: `map(&name, list)`, `x | join(', ')`",
+    ),
+    (re.compile(r"(?<![=!<>])=(?!=)"), "equal is written `==`"),
+)
+"""What texts look like that are no JMESPath, without what stands in quotes, and the hint for each; the first counts."""

@@ -720,6 +720,45 @@ def env(*variables: str) -> Json:
     return {"type": "env", "configuration": {"vars": list(variables)}}
 
 
+class TestWordsOfSources:
+    """Errors are for people: what is wrong, and what to write."""
+
+    def test_a_type_is_no_base(self) -> None:
+        assert wrong(step(source={"base": "value"})) == [
+            (
+                "flow[0].source.base: no source is called 'value'; it is a type"
+                " (write `{type: value, configuration: {...}}`)"
+            )
+        ]
+
+    @pytest.mark.parametrize("kind", [{}, {"type": "value"}])
+    def test_a_base_belongs_to_a_step(self, kind: Mapping[str, Json]) -> None:
+        assert wrong(sources={"mid": {**kind, "base": "a", "override": {}}}) == [
+            f"sources.mid.{key}: unknown key '{key}': a source under 'sources' is not made from another one"
+            " (a step does that: `source: {base: <name>, override: {configuration: {...}}}`)"
+            for key in ("base", "override")
+        ]
+
+    @pytest.mark.parametrize("name", ["5", "true", "~", ".inf", "1e3"])
+    def test_a_name_that_is_no_text_in_yaml_is_refused(self, name: str) -> None:
+        (problem,) = wrong(sources={name: {"type": "value"}})
+        assert f"a source cannot be called '{name}': YAML takes `source: {name}` for something else" in problem
+
+    def test_a_name_is_not_empty(self) -> None:
+        assert wrong(sources={"": {"type": "value"}}) == ["sources.: a source needs a name that is not empty"]
+
+    def test_keys_hold_no_expressions(self) -> None:
+        key = "key {{ flows.p.v }}"
+        value: Json = {"a": [1, {key: 1}], "{{": {"}}": 2}}
+        source: Json = {"type": "rest", "configuration": {"url": "http://x", "headers": {key: "v"}}}
+        why = f"the key `{key}` holds an expression; only values are filled in (let a step build the mapping, and take"
+        found = wrong(PRODUCER, step(input=value, source=source))
+        assert [problem.split(why)[0] for problem in found] == [
+            f"flow[1].input.a[1].{key}: ",
+            f"flow[1].source.configuration.headers.{key}: ",
+        ]
+
+
 class TestValuesOfSources:
     """`sources.<name>` (an env source: its values, everywhere): they are read before the run."""
 
