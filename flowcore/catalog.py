@@ -4,7 +4,7 @@ The front ends check a flow's configuration against it (all problems at once, be
 editors is generated from it, and so is the table in the documentation. The core never sees the adapter itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -39,6 +39,8 @@ class Parameter:
         choices: The texts that are allowed; empty means any.
         default: What holds when it is left out, as people would write it.
         schemes: What an address may begin with, such as `https`; empty means that it is none.
+        flaw: Looks at a text, and at each of a list of texts; returns what is wrong with it, in words that go on after
+            the parameter's name ("must be ..."), or None. Quick, and touches nothing. None when every text is right.
     """
 
     kind: Kind
@@ -47,6 +49,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     default: str | None = None
     schemes: tuple[str, ...] = ()
+    flaw: Callable[[str], str | None] | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -6,12 +6,12 @@ looks at it then.
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from flowcore.catalog import Kind, Parameter, SourceType
 from flowcore.errors import ExpressionError, Path
-from flowcore.expressions import expression_end
+from flowcore.expressions import expression_end, to_text
 from flowcore.values import Json
 
 from .fields import type_name
@@ -61,6 +61,8 @@ def _check(source: SourceType, name: str, value: Json, path: Path, findings: Fin
         allowed = ", ".join(parameter.choices)
         closest = did_you_mean(value, parameter.choices)
         findings.add("bad-value", path, f"'{name}' must be one of {allowed}, not '{value}'", hint=closest)
+    elif parameter.flaw is not None:
+        _check_texts(name, parameter.flaw, value, path, findings)
     elif parameter.schemes and isinstance(value, str):
         # Of an address with an expression in it only what stands before that is known.
         scheme = _SCHEME.match(value)
@@ -68,6 +70,18 @@ def _check(source: SourceType, name: str, value: Json, path: Path, findings: Fin
             allowed = " or ".join(f"{each}://" for each in parameter.schemes)
             findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{scheme[0]}'")
     return value
+
+
+def _check_texts(name: str, flaw: Callable[[str], str | None], value: Json, path: Path, findings: Findings) -> None:
+    """Note what *flaw* finds in the texts of *value*; what holds an expression is known only when it is rendered."""
+    if isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            _check_texts(f"{name}[{number}]", flaw, item, (*path, number), findings)
+        return
+    text = to_text(value)
+    wrong = None if _OPEN in text else flaw(text)
+    if wrong is not None:
+        findings.add("bad-value", path, f"'{name}' {wrong}")
 
 
 def _misfit(parameter: Parameter, value: Json) -> str | None:

@@ -168,6 +168,15 @@ def test_logs_are_redacted(more: dict[str, Json], line: str) -> None:
 def test_a_pattern_that_is_none() -> None:
     error = fail(SOURCE, {"command": ["true"], "redact_patterns": ["("]})
     assert (error.code, error.retryable) == ("bad-configuration", False)
+    assert str(error) == "'redact_patterns[0]' is no regular expression: missing ) at position 1"
+
+
+def test_a_pattern_that_would_never_end_shows_nothing_and_holds_nobody_up() -> None:
+    code = "import sys; sys.exit('a' * 60 + 'b')"
+    with at_most(8):
+        error = fail(SOURCE, python(code) | {"redact_patterns": ["(a|a)*$"]})
+    assert str(error) == "process exited with code 1: *** (all of it: its redact_patterns take too long)"
+    assert (error.code, error.retryable) == ("exit-code", True)
 
 
 def test_its_own_timeout() -> None:

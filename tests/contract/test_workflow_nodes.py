@@ -16,9 +16,9 @@ from flowcore.ports import SourceAdapter
 from flowcore.values import Json
 from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.registry import load_registry
+from flowcore_adapters.sources.patterns import search
 from flowcore_adapters.sources.workflow import FAMILIES, WorkflowSettings, node_source
 from flowcore_adapters.sources.workflow.curl import split_words
-from flowcore_adapters.sources.workflow.patterns import search
 from tests.calls import at_most, make_call
 from tests.fault_server import FaultServer
 

@@ -316,3 +316,22 @@ def test_python_m_is_the_same_command(command: Command) -> None:
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert json.loads(ended.stdout) == GREET_OUTPUTS
+
+
+def test_a_pattern_that_is_none_is_told_where_it_stands_before_anything_runs(command: Command) -> None:
+    flow = """
+flow:
+  - name: x
+    source:
+      type: process
+      configuration:
+        command: [echo, a]
+        redact_patterns: ["ok", "("]
+"""
+    ended = command("run", command.write("flow.yaml", flow))
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "flow.yaml:8:33 flow[0].source.configuration.redact_patterns[1]: "
+        "'redact_patterns[1]' is no regular expression: missing ) at position 1\n"
+        "1 problem: nothing was run\n"
+    )

@@ -19,6 +19,11 @@ def parameter(kind: Kind, *, required: bool = False, choices: tuple[str, ...] = 
     return Parameter(kind=kind, about="About it.", required=required, choices=choices)
 
 
+def not_capital(text: str) -> str | None:
+    """Find fault with what is not written in capitals."""
+    return None if text.isupper() else f"must be in capitals, not '{text}'"
+
+
 ADDRESS: Final = Parameter(kind=Kind.TEXT, about="About it.", schemes=("http", "https"))
 CATALOG: Final[Mapping[str, SourceType]] = {
     "env": SourceType(
@@ -55,6 +60,8 @@ CATALOG: Final[Mapping[str, SourceType]] = {
             "names": parameter(Kind.NAMES),
             "mapping": parameter(Kind.MAPPING),
             "any": parameter(Kind.ANY),
+            "word": Parameter(kind=Kind.TEXT, about="", flaw=not_capital),
+            "list": Parameter(kind=Kind.TEXTS, about="", flaw=not_capital),
         },
     ),
     "theirs": SourceType(name="theirs", about="", parameters={}, open=True),
@@ -497,6 +504,20 @@ class TestRefusals:
         assert wrong(step(source={"type": "all", "configuration": {name: value}})) == [
             f"flow[0].source.configuration.{name}[{where}]: what '{name}' lists must be text, {message}"
         ]
+
+    def test_what_a_source_finds_wrong_with_a_text(self) -> None:
+        configuration: Json = {"word": "a", "list": ["A", "b", "{{ run.id }}"]}
+        at = "flow[0].source.configuration"
+        assert wrong(step(source={"type": "all", "configuration": configuration})) == [
+            f"{at}.word: 'word' must be in capitals, not 'a'",
+            f"{at}.list[1]: 'list[1]' must be in capitals, not 'b'",
+        ]
+        assert wrong(step(source={"type": "all", "configuration": {"word": 5}})) == [
+            f"{at}.word: 'word' must be in capitals, not '5'"
+        ]
+
+    def test_what_holds_an_expression_is_looked_at_when_it_is_rendered(self) -> None:
+        compiled(flow=[step(source={"type": "all", "configuration": {"word": "{{ run.id }}", "list": "A"}})])
 
     @pytest.mark.parametrize("url", ["HTTPS://a", "/users", "users:all", "{{ run.name }}", "http://{{ run.id }}"])
     def test_an_address_that_may_work(self, url: str) -> None:

@@ -40,6 +40,7 @@ def parameter(
     choices: tuple[str, ...] = (),
     at_least: int | None = None,
     schemes: tuple[str, ...] = (),
+    flaw: Callable[[str], str | None] | None = None,
 ) -> Any:  # noqa: ANN401 - as attrs.field, so that it can stand where a field of any type is declared
     """Declare a field of a configuration class.
 
@@ -59,10 +60,12 @@ def parameter(
             raise _unfit(field.name, " or ".join(choices), value)
         if at_least is not None and isinstance(found, int) and found < at_least:
             raise _unfit(field.name, f"at least {at_least}", value)
+        if flaw is not None:
+            _look(field.name, value, found, flaw)
         return found
 
     declared = Parameter(
-        kind=kind, about=about, required=required, choices=choices, default=_shown(default), schemes=schemes
+        kind=kind, about=about, required=required, choices=choices, default=_shown(default), schemes=schemes, flaw=flaw
     )
     converter = attrs.Converter(convert, takes_field=True)
     return cast("Any", attrs.field(default=None, converter=converter, metadata={_DECLARED: declared}))
@@ -170,6 +173,14 @@ def read_seconds(name: str, value: Json) -> float:
 
 def _unfit(name: str, wanted: str, value: Json) -> SourceError:
     return bad_configuration(f"'{name}' must be {wanted}, but it is {to_text(value)[:80]!r}")
+
+
+def _look(name: str, value: Json, found: object, flaw: Callable[[str], str | None]) -> None:
+    single = isinstance(found, str)
+    for place, text in enumerate((str(found),) if single else _texts(name, value)):
+        wrong = flaw(text)
+        if wrong is not None:
+            raise bad_configuration(f"'{name}' {wrong}" if single else f"'{name}[{place}]' {wrong}")
 
 
 def _shown(default: object) -> str | None:

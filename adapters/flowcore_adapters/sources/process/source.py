@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from flowcore_adapters.sources.configuration import (
     parameters,
     time_limit,
 )
+from flowcore_adapters.sources.patterns import blacken, flaw
 
 if TYPE_CHECKING:
     from flowcore_adapters.sources.child import Ended
@@ -54,7 +54,7 @@ class ProcessConfiguration:
     )
     redact_args: bool = parameter(Kind.BOOLEAN, "Keep the arguments out of the logs.", default=True)
     redact_patterns: tuple[str, ...] = parameter(
-        Kind.TEXTS, "Regular expressions; what they match is blackened in logs and notes.", default=()
+        Kind.TEXTS, "Regular expressions; what they match is blackened in logs and notes.", default=(), flaw=flaw
     )
     log_full_command: bool = parameter(Kind.BOOLEAN, "Show all arguments in the logs.", default=False)
 
@@ -130,12 +130,8 @@ def _shown(configuration: ProcessConfiguration, command: Sequence[str]) -> str:
 
 
 def _redacted(text: str, configuration: ProcessConfiguration) -> str:
-    for pattern in configuration.redact_patterns:
-        try:
-            text = re.sub(pattern, "***", text)
-        except re.error as error:
-            raise bad_configuration(f"'{pattern}' in 'redact_patterns' is no regular expression: {error}") from None
-    return text
+    # Read with the configuration: by now they are regular expressions.
+    return blacken(text, configuration.redact_patterns) if configuration.redact_patterns else text
 
 
 def _result(ended: "Ended", configuration: ProcessConfiguration, redact: Redact) -> SourceResult:

@@ -1,9 +1,9 @@
 """Looking whether an answer is as a node wants it."""
 
 from flowcore.documents.workflows.matching import Expectation, check_answer
+from flowcore_adapters.sources.patterns import search
 
 from .node import NodeCall, node_error, unfit
-from .patterns import search
 
 
 def check_expected(node: NodeCall, expectation: Expectation, what: str, *, code: str) -> str:

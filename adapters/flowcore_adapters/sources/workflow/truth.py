@@ -7,9 +7,9 @@ from flowcore.documents.workflows.matching import DEFAULT_KEY, Finding
 from flowcore.documents.workflows.references import Scope, interpolate, to_text
 from flowcore.errors import SourceError
 from flowcore.values import Json
+from flowcore_adapters.sources.patterns import search
 
 from .node import NodeCall, Patch, node_error, unfit
-from .patterns import search
 
 
 def holds(node: NodeCall, condition: Mapping[str, Json], patch: Patch) -> Finding:
