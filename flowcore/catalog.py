@@ -39,6 +39,8 @@ class Parameter:
         choices: The texts that are allowed; empty means any.
         default: What holds when it is left out, as people would write it.
         schemes: What an address may begin with, such as `https`; empty means that it is none.
+        joined_to: The parameter that an address without a scheme is joined to; without it, or when that is not given,
+            an address must have one.
         flaw: Looks at a text, and at each of a list of texts; returns what is wrong with it, in words that go on after
             the parameter's name ("must be ..."), or None. Quick, and touches nothing. None when every text is right.
     """
@@ -49,6 +51,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     default: str | None = None
     schemes: tuple[str, ...] = ()
+    joined_to: str = ""
     flaw: Callable[[str], str | None] | None = None
 
 

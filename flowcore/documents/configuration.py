@@ -18,7 +18,11 @@ from .fields import type_name
 from .findings import Findings, did_you_mean
 
 _OPEN, _CLOSE = "{{", "}}"
+_SHOWN: Final = 80
+"""How much of a value a message shows, in characters."""
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_BEFORE_THE_REST: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:?/?)?")
+"""What may stand before an expression when the two together begin an address."""
 
 
 def check_configuration(
@@ -35,6 +39,7 @@ def check_configuration(
         if parameter.required and configuration.get(name) is None:
             message = f"a `{source.name}` source needs '{name}' in its configuration"
             findings.add("missing-key", path, message, hint=parameter.about)
+        _check_address(parameter, configuration, (*path, name), findings)
     return {name: _check(source, name, value, (*path, name), findings) for name, value in configuration.items()}
 
 
@@ -63,13 +68,24 @@ def _check(source: SourceType, name: str, value: Json, path: Path, findings: Fin
         findings.add("bad-value", path, f"'{name}' must be one of {allowed}, not '{value}'", hint=closest)
     elif parameter.flaw is not None:
         _check_texts(name, parameter.flaw, value, path, findings)
-    elif parameter.schemes and isinstance(value, str):
-        # Of an address with an expression in it only what stands before that is known.
-        scheme = _SCHEME.match(value)
-        if scheme is not None and scheme[1].lower() not in parameter.schemes:
-            allowed = " or ".join(f"{each}://" for each in parameter.schemes)
-            findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{scheme[0]}'")
     return value
+
+
+def _check_address(parameter: Parameter, configuration: Mapping[str, Json], path: Path, findings: Findings) -> None:
+    name = str(path[-1])
+    text = configuration.get(name)
+    if not parameter.schemes or not isinstance(text, str):
+        return
+    # Of an address with an expression in it only what stands before that is known.
+    known, opening, _ = text.partition(_OPEN)
+    scheme = _SCHEME.match(known)
+    allowed = " or ".join(f"{each}://" for each in parameter.schemes)
+    if scheme is not None:
+        if scheme[1].lower() not in parameter.schemes:
+            findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{scheme[0]}'")
+    elif not configuration.get(parameter.joined_to) and not (opening and _BEFORE_THE_REST.fullmatch(known)):
+        hint = f"only with '{parameter.joined_to}' it may be relative" if parameter.joined_to else None
+        findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{known[:_SHOWN]}'", hint=hint)
 
 
 def _check_texts(name: str, flaw: Callable[[str], str | None], value: Json, path: Path, findings: Findings) -> None:

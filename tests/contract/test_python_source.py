@@ -9,11 +9,14 @@ from typing import NoReturn
 
 import pytest
 
-from flowcore.errors import SourceError
+from flowcore.documents.flow_document import compile_flow
+from flowcore.errors import FlowDocumentError, SourceError
 from flowcore.ports import SourceCall
 from flowcore.values import Json
 from flowcore_adapters.sources.python import PythonSource
 from tests.calls import fail, give, make_call
+
+NO_FUNCTION = "'callable' must be `package.module:function` or a name that is registered here (f)"
 
 
 def shown(*arguments: object, **keywords: object) -> list[object]:
@@ -159,8 +162,8 @@ def test_ctrl_c_is_nobodys_error() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("g", "'g' names no function: write `package.module:function` (registered here: f)"),
-        ("json.dumps", "'json.dumps' names no function: write `package.module:function` (registered here: f)"),
+        ("g", f"{NO_FUNCTION}, not 'g'"),
+        ("json.dumps", f"{NO_FUNCTION}, not 'json.dumps'"),
         ("no_such_module:f", "module 'no_such_module' cannot be imported: "),
         (":f", "module '' cannot be imported: "),
         (".json:f", "module '.json' cannot be imported: "),
@@ -174,6 +177,22 @@ def test_a_name_that_names_no_function(name: str, said: str) -> None:
     error = fail(source(shown), {"callable": name})
     assert str(error).startswith(said)
     assert (error.code, error.retryable) == ("bad-configuration", False)
+
+
+def test_a_name_that_can_be_no_functions_is_told_before_anything_is_imported() -> None:
+    flow: dict[str, Json] = {
+        "flow": [{"name": "a", "source": {"type": "python", "configuration": {"callable": "nomodule"}}}]
+    }
+
+    def told(python: PythonSource) -> str:
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_flow(flow, {"python": python.type})
+        return str(caught.value.problems[0])
+
+    at = "flow[0].source.configuration.callable: 'callable' must be `package.module:function`"
+    assert told(PythonSource()) == f"{at}, not 'nomodule'"
+    assert told(source(shown)) == f"{at} or a name that is registered here (f), not 'nomodule'"
+    compile_flow(flow, {"python": PythonSource({"nomodule": shown}).type})
 
 
 def test_a_coroutine_function_cannot_be_registered() -> None:

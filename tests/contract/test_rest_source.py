@@ -13,6 +13,8 @@ from urllib.parse import quote
 import pytest
 
 from flowcore.cleaning import clean
+from flowcore.documents.flow_document import compile_flow
+from flowcore.errors import FlowDocumentError
 from flowcore.values import Json
 from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.sources.rest import RestSource
@@ -112,6 +114,26 @@ def test_only_http_addresses(url: str) -> None:
     error = fail(SOURCE, {"url": url})
     assert (error.code, error.retryable) == ("bad-configuration", False)
     assert str(error) == f"'{url}' is no address that starts with http:// or https://"
+
+
+@pytest.mark.parametrize("method", ["5", "", "GET /x", "G\u00cbT", "GET\n", "-"])
+def test_a_method_is_a_word(method: str) -> None:
+    message = f"'method' must be an HTTP method, a word such as GET, POST or PROPFIND, not '{method}'"
+    error = fail(SOURCE, {"url": "http://127.0.0.1:9/", "method": method})
+    assert (str(error), error.code, error.retryable) == (message, "bad-configuration", False)
+    with pytest.raises(FlowDocumentError) as caught:
+        compile_flow(
+            {
+                "flow": [
+                    {
+                        "name": "a",
+                        "source": {"type": "rest", "configuration": {"url": "http://127.0.0.1:9/", "method": method}},
+                    }
+                ]
+            },
+            {"rest": SOURCE.type},
+        )
+    assert [str(problem) for problem in caught.value.problems] == [f"flow[0].source.configuration.method: {message}"]
 
 
 @pytest.mark.parametrize("body", [{"a": [1, None]}, "text", 5, [], ""])

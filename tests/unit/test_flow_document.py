@@ -24,7 +24,8 @@ def not_capital(text: str) -> str | None:
     return None if text.isupper() else f"must be in capitals, not '{text}'"
 
 
-ADDRESS: Final = Parameter(kind=Kind.TEXT, about="About it.", schemes=("http", "https"))
+ADDRESS: Final = Parameter(kind=Kind.TEXT, about="About it.", schemes=("http", "https"), joined_to="base_url")
+BASE: Final = Parameter(kind=Kind.TEXT, about="About it.", schemes=("http", "https"))
 CATALOG: Final[Mapping[str, SourceType]] = {
     "env": SourceType(
         name="env", about="", parameters={"vars": parameter(Kind.TEXTS), "secret": parameter(Kind.ANY)}, values=True
@@ -43,7 +44,7 @@ CATALOG: Final[Mapping[str, SourceType]] = {
     "rest": SourceType(
         name="rest",
         about="",
-        parameters={"url": ADDRESS, "base_url": parameter(Kind.TEXT), "headers": parameter(Kind.MAPPING)},
+        parameters={"url": ADDRESS, "base_url": BASE, "headers": parameter(Kind.MAPPING)},
         requires_any=(("url", "base_url"),),
     ),
     "all": SourceType(
@@ -106,7 +107,7 @@ class TestSoundFlows:
 
     def test_a_source_by_name_by_type_inline_and_overridden(self) -> None:
         flow = compiled(
-            sources={"api": {"type": "rest", "configuration": {"url": "u", "headers": {"a": "1"}}}},
+            sources={"api": {"type": "rest", "configuration": {"url": "http://u", "headers": {"a": "1"}}}},
             flow=[
                 {"name": "named", "source": "api"},
                 {"name": "typed", "source": "env"},
@@ -120,11 +121,11 @@ class TestSoundFlows:
         )
         found = [flow.sources[each.source] for each in flow.steps]
         assert found == [
-            Source(type="rest", configuration={"url": "u", "headers": {"a": "1"}}),
+            Source(type="rest", configuration={"url": "http://u", "headers": {"a": "1"}}),
             Source(type="env"),
             Source(type="env"),
             Source(type="value", configuration={"value": 1}),
-            Source(type="rest", configuration={"url": "u", "headers": {"a": "1", "b": "2"}}),
+            Source(type="rest", configuration={"url": "http://u", "headers": {"a": "1", "b": "2"}}),
         ]
 
     def test_an_inline_source_never_takes_the_name_of_a_declared_one(self) -> None:
@@ -461,7 +462,7 @@ class TestRefusals:
             {
                 "sources": {
                     "me": {"type": "env", "configuration": {"vars": ["HOME"]}},
-                    "api": {"type": "rest", "configuration": {"url": "u"}},
+                    "api": {"type": "rest", "configuration": {"url": "http://u"}},
                 },
                 "flow": [PRODUCER, step(input=f"{{{{ {expression} }}}}")],
             }
@@ -519,9 +520,28 @@ class TestRefusals:
     def test_what_holds_an_expression_is_looked_at_when_it_is_rendered(self) -> None:
         compiled(flow=[step(source={"type": "all", "configuration": {"word": "{{ run.id }}", "list": "A"}})])
 
-    @pytest.mark.parametrize("url", ["HTTPS://a", "/users", "users:all", "{{ run.name }}", "http://{{ run.id }}"])
+    @pytest.mark.parametrize("url", ["HTTPS://a", "{{ run.name }}", "http{{ run.id }}", "http://{{ run.id }}"])
     def test_an_address_that_may_work(self, url: str) -> None:
         compiled(flow=[step(source={"type": "rest", "configuration": {"url": url}})])
+
+    @pytest.mark.parametrize("base", ["http://a", "{{ run.name }}"])
+    @pytest.mark.parametrize("url", ["/users", "users:all", "/{{ run.id }}", "{{ run.id }}"])
+    def test_an_address_that_is_joined_to_another_one(self, url: str, base: str) -> None:
+        compiled(flow=[step(source={"type": "rest", "configuration": {"url": url, "base_url": base}})])
+
+    @pytest.mark.parametrize(("url", "shown"), [("/users", "/users"), ("a b", "a b"), ("/a/{{ run.id }}", "/a/")])
+    def test_an_address_that_there_is_nothing_to_join_to(self, url: str, shown: str) -> None:
+        at = "flow[0].source.configuration"
+        message = f"must begin with http:// or https://, not '{shown}'"
+        hint = "only with 'base_url' it may be relative"
+        configuration: dict[str, Json] = {"url": url}
+        assert wrong(step(source={"type": "rest", "configuration": configuration})) == [
+            f"{at}.url: 'url' {message} ({hint})"
+        ]
+        configuration = {"url": "http://a", "base_url": url}
+        assert wrong(step(source={"type": "rest", "configuration": configuration})) == [
+            f"{at}.base_url: 'base_url' {message}"
+        ]
 
     @pytest.mark.parametrize("url", ["ftp://x", "file:///etc/passwd", "gopher://{{ run.id }}/a"])
     def test_an_address_that_cannot_work(self, url: str) -> None:

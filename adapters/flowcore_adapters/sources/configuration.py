@@ -40,6 +40,7 @@ def parameter(
     choices: tuple[str, ...] = (),
     at_least: int | None = None,
     schemes: tuple[str, ...] = (),
+    joined_to: str = "",
     flaw: Callable[[str], str | None] | None = None,
 ) -> Any:  # noqa: ANN401 - as attrs.field, so that it can stand where a field of any type is declared
     """Declare a field of a configuration class.
@@ -65,7 +66,14 @@ def parameter(
         return found
 
     declared = Parameter(
-        kind=kind, about=about, required=required, choices=choices, default=_shown(default), schemes=schemes, flaw=flaw
+        kind=kind,
+        about=about,
+        required=required,
+        choices=choices,
+        default=_shown(default),
+        schemes=schemes,
+        joined_to=joined_to,
+        flaw=flaw,
     )
     converter = attrs.Converter(convert, takes_field=True)
     return cast("Any", attrs.field(default=None, converter=converter, metadata={_DECLARED: declared}))

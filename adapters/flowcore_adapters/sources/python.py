@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Final, TypeAlias
 
@@ -15,6 +15,7 @@ from flowcore.values import Json
 
 from .configuration import Reader, bad_configuration, parameter, parameters
 
+_SHOWN: Final = 200
 Function: TypeAlias = Callable[..., object]
 
 
@@ -57,11 +58,13 @@ class PythonSource:
     cancel token and the log. Python cannot end a function that goes on: one that ignores its deadline is given up.
     """
 
-    type = _TYPE
+    type: SourceType
 
     def __init__(self, functions: Mapping[str, Function] | None = None) -> None:
         """Know *functions* by name, beside everything that can be imported."""
         self._targets = {name: _target(name, function) for name, function in (functions or {}).items()}
+        declared = attrs.evolve(_TYPE.parameters["callable"], flaw=_misspelt(tuple(self._targets)))
+        self.type = attrs.evolve(_TYPE, parameters={**_TYPE.parameters, "callable": declared})
 
     def call(self, call: SourceCall) -> SourceResult:
         """Call the function and return what it returned."""
@@ -89,10 +92,7 @@ class PythonSource:
     def _find(self, name: str) -> _Target:
         module, colon, path = name.partition(":")
         if not colon:
-            known = ", ".join(sorted(self._targets)) or "none"
-            raise bad_configuration(
-                f"'{name}' names no function: write `package.module:function` (registered here: {known})"
-            )
+            raise bad_configuration(f"'callable' {_no_function(name, tuple(self._targets))}")
         try:
             found: object = importlib.import_module(module)
         except (Exception, SystemExit) as error:
@@ -103,6 +103,20 @@ class PythonSource:
             raise bad_configuration(f"module '{module}' has no function '{path}'")
         target = self._targets[name] = _target(name, found)
         return target
+
+
+def _misspelt(registered: Collection[str]) -> Callable[[str], str | None]:
+    """Return what finds names that can be no function's. It imports nothing: to import is to run."""
+
+    def flaw(name: str) -> str | None:
+        return None if ":" in name or name in registered else _no_function(name, registered)
+
+    return flaw
+
+
+def _no_function(name: str, registered: Collection[str]) -> str:
+    known = f"a name that is registered here ({', '.join(sorted(registered))})" if registered else ""
+    return f"must be `package.module:function`{' or ' if known else ''}{known}, not '{name[:_SHOWN]}'"
 
 
 def _target(name: str, function: Function) -> _Target:

@@ -1,6 +1,8 @@
 """What a flow says about an HTTP call."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
@@ -8,18 +10,31 @@ from flowcore.catalog import Kind
 from flowcore.values import Json
 from flowcore_adapters.sources.configuration import MAX_OUTPUT, parameter
 
+_METHOD: Final = re.compile("[A-Za-z]{1,20}(?:-[A-Za-z]{1,20}){0,3}")
+_SHOWN: Final = 40
+
+
+def _no_method(text: str) -> str | None:
+    """Return why *text* is no HTTP method: servers have methods of their own, but all of them are words."""
+    if _METHOD.fullmatch(text):
+        return None
+    return f"must be an HTTP method, a word such as GET, POST or PROPFIND, not '{text[:_SHOWN]}'"
+
 
 @attrs.frozen(kw_only=True)
 class RestConfiguration:
     """What a `rest` source is told."""
 
     url: str | None = parameter(
-        Kind.TEXT, "The address; a relative one is joined to `base_url`.", schemes=("http", "https")
+        Kind.TEXT,
+        "The address; a relative one is joined to `base_url`.",
+        schemes=("http", "https"),
+        joined_to="base_url",
     )
     base_url: str | None = parameter(
         Kind.TEXT, "Without `url` the step's input, a path, is joined to it.", schemes=("http", "https")
     )
-    method: str = parameter(Kind.TEXT, "The HTTP method.", default="GET")
+    method: str = parameter(Kind.TEXT, "The HTTP method.", default="GET", flaw=_no_method)
     headers: Mapping[str, Json] | None = parameter(Kind.MAPPING, "Headers of the request.")
     params: Mapping[str, Json] | None = parameter(Kind.MAPPING, "Query parameters; a list repeats its name.")
     input_mode: str | None = parameter(
