@@ -18,6 +18,8 @@ from .fields import type_name
 from .findings import Findings, did_you_mean
 
 _OPEN, _CLOSE = "{{", "}}"
+_LISTED: Final = 20
+"""How many names a message lists."""
 _SHOWN: Final = 80
 """How much of a value a message shows, in characters."""
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -40,6 +42,7 @@ def check_configuration(
             message = f"a `{source.name}` source needs '{name}' in its configuration"
             findings.add("missing-key", path, message, hint=parameter.about)
         _check_address(parameter, configuration, (*path, name), findings)
+        _check_names(parameter.among, configuration, (*path, name), findings)
     return {name: _check(source, name, value, (*path, name), findings) for name, value in configuration.items()}
 
 
@@ -86,6 +89,29 @@ def _check_address(parameter: Parameter, configuration: Mapping[str, Json], path
     elif not configuration.get(parameter.joined_to) and not (opening and _BEFORE_THE_REST.fullmatch(known)):
         hint = f"only with '{parameter.joined_to}' it may be relative" if parameter.joined_to else None
         findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{known[:_SHOWN]}'", hint=hint)
+
+
+def _check_names(among: str, configuration: Mapping[str, Json], path: Path, findings: Findings) -> None:
+    """Note the texts of *value* that are not listed under *among*, unless an expression there may list anything."""
+    name = str(path[-1])
+    value, listed = configuration.get(name), configuration.get(among)
+    known = listed if isinstance(listed, (list, tuple)) else [] if listed is None else [listed]
+    if not among or not isinstance(value, (list, tuple)):
+        return
+    if any(isinstance(each, str) and _OPEN in each for each in known):
+        return
+    names = [each for each in known if isinstance(each, str)]
+    allowed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "") if names else "nothing is listed"
+    given = frozenset(names)
+    strange = [
+        (number, item)
+        for number, item in enumerate(value)
+        if isinstance(item, str) and _OPEN not in item and item not in given
+    ]
+    # Each hint compares with every name that is listed: the first ones show what is wrong.
+    for number, item in strange[:_LISTED]:
+        message = f"'{name}' must be of what '{among}' lists ({allowed}), not '{item[:_SHOWN]}'"
+        findings.add("bad-value", (*path, number), message, hint=did_you_mean(item, names))
 
 
 def _check_texts(name: str, flaw: Callable[[str], str | None], value: Json, path: Path, findings: Findings) -> None:

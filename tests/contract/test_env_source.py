@@ -5,6 +5,7 @@ import os
 import pytest
 
 from flowcore.values import Json
+from flowcore_adapters import LocalRunner
 from flowcore_adapters.sources.env import EnvSource
 from tests.calls import fail, give
 
@@ -58,3 +59,24 @@ def test_a_name_that_no_variable_can_have_is_not_set(name: str) -> None:
 
 def test_a_null_in_the_list_is_no_name() -> None:
     assert str(fail(SOURCE, {"vars": ["PATH", None]})).startswith("'vars[1]' is null")
+
+
+@pytest.mark.parametrize("secret", [["FLOWCORE_TEST_OTHER"], "FLOWCORE_TEST_OTHER"])
+def test_a_secret_that_is_not_read_is_refused_before_anything_is_shown(secret: Json) -> None:
+    error = fail(SOURCE, {"vars": ["FLOWCORE_TEST_SET"], "secret": secret})
+    said = "'secret' names 'FLOWCORE_TEST_OTHER', which 'vars' does not list"
+    assert (str(error), error.code, error.retryable) == (said, "bad-configuration", False)
+
+
+@pytest.mark.parametrize("secret", [["FLOWCORE_TEST_SET"], "{{ 'FLOWCORE_TEST_SET' }}", "{{ ['FLOWCORE_TEST_SET'] }}"])
+def test_a_secret_is_hidden_however_it_is_named(secret: Json, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWCORE_TEST_SET", "hush-hush")
+    configuration: dict[str, Json] = {"vars": ["FLOWCORE_TEST_SET"], "secret": secret}
+    shown: Json = {"value": "so: {{ sources.settings.FLOWCORE_TEST_SET }}"}
+    flow: dict[str, Json] = {
+        "sources": {"settings": {"type": "env", "configuration": configuration}},
+        "flow": [{"name": "a", "source": {"type": "value", "configuration": shown}, "output": [{"name": "v"}]}],
+    }
+    runner = LocalRunner(flow)
+    runner.run()
+    assert runner.flows == {"a": {"v": "so: ***"}}

@@ -25,11 +25,10 @@ def not_capital(text: str) -> str | None:
 
 
 ADDRESS: Final = Parameter(kind=Kind.TEXT, about="About it.", schemes=("http", "https"), joined_to="base_url")
+SECRET: Final = Parameter(kind=Kind.NAMES, about="About it.", among="vars")
 BASE: Final = Parameter(kind=Kind.TEXT, about="About it.", schemes=("http", "https"))
 CATALOG: Final[Mapping[str, SourceType]] = {
-    "env": SourceType(
-        name="env", about="", parameters={"vars": parameter(Kind.TEXTS), "secret": parameter(Kind.ANY)}, values=True
-    ),
+    "env": SourceType(name="env", about="", parameters={"vars": parameter(Kind.TEXTS), "secret": SECRET}, values=True),
     "value": SourceType(name="value", about="", parameters={"value": parameter(Kind.ANY)}),
     "process": SourceType(
         name="process",
@@ -505,6 +504,41 @@ class TestRefusals:
         assert wrong(step(source={"type": "all", "configuration": {name: value}})) == [
             f"flow[0].source.configuration.{name}[{where}]: what '{name}' lists must be text, {message}"
         ]
+
+    @pytest.mark.parametrize(
+        ("variables", "secret", "where", "message"),
+        [
+            (["API_TOKEN", "B"], ["API_TOKN"], 0, "(API_TOKEN, B), not 'API_TOKN' (did you mean `API_TOKEN`?)"),
+            ("API_TOKEN", ["API_TOKEN", "X"], 1, "(API_TOKEN), not 'X'"),
+            (None, ["API_TOKEN"], 0, "(nothing is listed), not 'API_TOKEN'"),
+            ([f"V{n}" for n in range(21)], ["X"], 0, f"({', '.join(f'V{n}' for n in range(20))}, ...), not 'X'"),
+        ],
+    )
+    def test_a_secret_that_is_not_read_hides_nothing(
+        self, variables: Json, secret: Json, where: int, message: str
+    ) -> None:
+        assert wrong(step(source={"type": "env", "configuration": {"vars": variables, "secret": secret}})) == [
+            f"flow[0].source.configuration.secret[{where}]: 'secret' must be of what 'vars' lists {message}"
+        ]
+
+    @pytest.mark.parametrize(
+        ("variables", "secret"),
+        [
+            (["A", "{{ 'B' }}"], ["B"]),
+            ("{{ 'B' }}", ["B"]),
+            (["A"], ["{{ 'B' }}"]),
+            (["A"], True),
+            (["A"], "{{ 'B' }}"),
+            (["A", "B"], ["B"]),
+            ("A", ["A"]),
+        ],
+    )
+    def test_a_secret_that_may_be_read(self, variables: Json, secret: Json) -> None:
+        compiled(flow=[step(source={"type": "env", "configuration": {"vars": variables, "secret": secret}})])
+
+    def test_of_many_secrets_that_are_not_read_the_first_ones_are_told(self) -> None:
+        secret: Json = [f"X{number}" for number in range(1_000)]
+        assert len(wrong(step(source={"type": "env", "configuration": {"vars": ["A"], "secret": secret}}))) == 20
 
     def test_what_a_source_finds_wrong_with_a_text(self) -> None:
         configuration: Json = {"word": "a", "list": ["A", "b", "{{ run.id }}"]}

@@ -138,11 +138,14 @@ def _source_values(flow: Flow, registry: Registry) -> tuple[dict[str, Json], dic
         shown, secret = _read(source, registry)
         values[name] = shown
         for variable, value in shown.items():
-            if isinstance(value, str) and (
-                secret is True or (isinstance(secret, (list, tuple)) and variable in secret)
-            ):
+            if isinstance(value, str) and _marks(secret, variable):
                 marked[f"{name}.{variable}"] = value
     return values, marked
+
+
+def _marks(secret: Json, variable: str) -> bool:
+    """Return whether *secret*, as an `env` source has it, hides *variable*; what an expression gave may be one text."""
+    return secret is True or (variable in secret if isinstance(secret, (list, tuple)) else variable == secret)
 
 
 def _read(source: Source, registry: Registry) -> tuple[Mapping[str, Json], Json]:

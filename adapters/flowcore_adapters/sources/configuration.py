@@ -41,6 +41,7 @@ def parameter(
     at_least: int | None = None,
     schemes: tuple[str, ...] = (),
     joined_to: str = "",
+    among: str = "",
     flaw: Callable[[str], str | None] | None = None,
 ) -> Any:  # noqa: ANN401 - as attrs.field, so that it can stand where a field of any type is declared
     """Declare a field of a configuration class.
@@ -73,6 +74,7 @@ def parameter(
         default=_shown(default),
         schemes=schemes,
         joined_to=joined_to,
+        among=among,
         flaw=flaw,
     )
     converter = attrs.Converter(convert, takes_field=True)

@@ -8,7 +8,7 @@ import attrs
 from flowcore.catalog import Kind, SourceType
 from flowcore.ports import SourceCall, SourceResult
 
-from .configuration import Reader, parameter, parameters
+from .configuration import Reader, bad_configuration, parameter, parameters
 
 
 @attrs.frozen(kw_only=True)
@@ -17,7 +17,10 @@ class EnvConfiguration:
 
     vars: tuple[str, ...] = parameter(Kind.TEXTS, "The variables to read; one that is not set is null.", default=())
     secret: bool | tuple[str, ...] = parameter(
-        Kind.NAMES, "True, or a list of variables: their values are never shown and never stored.", default=False
+        Kind.NAMES,
+        "True, or a list of variables: their values are never shown and never stored.",
+        default=False,
+        among="vars",
     )
 
 
@@ -38,8 +41,14 @@ class EnvSource:
 
     def call(self, call: SourceCall) -> SourceResult:
         """Return ``{VARIABLE: text or null}``."""
+        configuration = _read(call.configuration)
+        if not isinstance(configuration.secret, bool):
+            # Whoever misspells a secret means to hide a variable that would be shown.
+            for name in configuration.secret:
+                if name not in configuration.vars:
+                    raise bad_configuration(f"'secret' names '{name[:80]}', which 'vars' does not list")
         notes: list[str] = []
-        data = {name: _value(name, notes) for name in _read(call.configuration).vars}
+        data = {name: _value(name, notes) for name in configuration.vars}
         return SourceResult(data=data, notes=tuple(notes))
 
 
