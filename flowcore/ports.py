@@ -277,6 +277,8 @@ class SourceCall:
             for half of a secret is not recognised afterwards.
         files: The artifacts to read and to leave; None when the step has none.
         resources: What the attempt may use of its host; None when nobody has said.
+        timeout_s: The limit that *deadline* follows from, in seconds, for people: by the time that a source looks at
+            its deadline some of it may be over. None when nobody has said.
     """
 
     run_id: RunId
@@ -290,6 +292,7 @@ class SourceCall:
     redact: Redact = str
     files: AttemptFiles | None = None
     resources: Resources | None = None
+    timeout_s: float | None = None
 
     @property
     def idempotency_key(self) -> str:

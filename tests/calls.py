@@ -30,6 +30,7 @@ def make_call(
     cancel: Cancellation | None = None,
     log: Callable[[str], None] = ignore,
     instance: str = "step",
+    timeout_s: float | None = None,
 ) -> SourceCall:
     """Return an attempt that must be over in *deadline_s* seconds."""
 
@@ -45,6 +46,7 @@ def make_call(
         deadline=time.monotonic() + deadline_s,
         cancel=cancel or Cancellation(),
         log=sink,
+        timeout_s=timeout_s,
     )
 
 

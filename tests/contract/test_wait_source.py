@@ -5,6 +5,7 @@ import pytest
 from flowcore.errors import SourceError
 from flowcore.values import Json, is_mapping
 from flowcore_adapters.cancel import Cancellation
+from flowcore_adapters.sources.configuration import time_limit
 from flowcore_adapters.sources.wait import WaitSource
 from tests.calls import at_most, cancelled_after, fail, give, make_call
 
@@ -66,3 +67,15 @@ def test_a_call_that_was_cancelled_before_does_not_wait() -> None:
     cancel.cancel()
     with at_most(0.5), pytest.raises(SourceError, match="stopped"):
         SOURCE.call(make_call({"seconds": 20}, cancel=cancel))
+
+
+def test_a_step_that_had_to_wait_for_its_turn_names_its_limit_and_not_the_rest_of_it() -> None:
+    with pytest.raises(SourceError) as caught:
+        SOURCE.call(make_call({"seconds": 20}, deadline_s=0.1, timeout_s=2.0))
+    assert str(caught.value) == "timeout after 2 s"
+
+
+def test_a_limit_of_its_own_that_is_over_first_is_the_one_that_is_named() -> None:
+    call = make_call({}, deadline_s=10.0, timeout_s=10.0)
+    assert time_limit(call, 0.3).shown == "0.3"
+    assert time_limit(call, 20.0).shown == "10"

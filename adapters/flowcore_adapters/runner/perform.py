@@ -140,6 +140,7 @@ def _outputs(attempt: Attempt, clock: Clock) -> tuple[Mapping[str, Json], tuple[
             redact=attempt.redactor.text,
             files=attempt.files,
             resources=attempt.granted,
+            timeout_s=plan.timeout_s,
         )
     )
     if lines is not None:

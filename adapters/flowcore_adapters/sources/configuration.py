@@ -132,7 +132,7 @@ class TimeLimit:
 
     Attributes:
         at: The moment, in seconds of the monotonic clock.
-        shown: How long that was from the start, for people.
+        shown: How long the limit is, for people: the whole of it, also when some of it was over at the start.
     """
 
     at: float
@@ -152,8 +152,10 @@ def time_limit(call: SourceCall, timeout_s: float | None = None) -> TimeLimit:
     now = time.monotonic()
     if timeout_s is not None and now + timeout_s <= call.deadline:
         return TimeLimit(now + timeout_s, f"{timeout_s:.12g}")
+    if call.timeout_s is not None:
+        return TimeLimit(call.deadline, f"{call.timeout_s:.12g}")
     left = max(0.0, call.deadline - now)
-    # A step's timeout has lost some milliseconds on its way: 0.297 is meant to be 0.3.
+    # A limit that nobody has told has lost some milliseconds on its way: 0.297 is meant to be 0.3.
     return TimeLimit(call.deadline, f"{round(left + 0.005, 1):.12g}" if left > _TENTH else f"{left:.1g}")
 
 
