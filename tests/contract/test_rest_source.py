@@ -116,6 +116,28 @@ def test_only_http_addresses(url: str) -> None:
     assert str(error) == f"'{url}' is no address that starts with http:// or https://"
 
 
+@pytest.mark.parametrize("name", ["é名", "X Y", "", "X:", "X\n"])
+def test_the_name_of_a_header_that_cannot_be_sent(name: str) -> None:
+    error = fail(SOURCE, {"url": "http://127.0.0.1:9/", "headers": {"Fine": "ü", name: "secret"}})
+    said = f"no header can be called '{name}': allowed are a-z, A-Z, 0-9 and !#$%&'*+-.^_`|~"
+    assert (str(error), error.code, error.retryable) == (said, "bad-configuration", False)
+
+
+@pytest.mark.parametrize("value", ["名", "a\nb", "a\r\nX: y", "\0", "€"])
+def test_the_value_of_a_header_that_cannot_be_sent_is_not_shown(value: str) -> None:
+    error = fail(SOURCE, {"url": "http://127.0.0.1:9/", "headers": {"X-Key": value}})
+    assert str(error) == (
+        "the value of the header 'X-Key' cannot be sent: allowed are the characters of Latin-1, "
+        "without line breaks and other control characters"
+    )
+    assert (error.code, error.retryable) == ("bad-configuration", False)
+
+
+def test_what_headers_may_hold_is_sent(server: FaultServer) -> None:
+    headers: dict[str, Json] = {"X-a.b~1": "ü\ta ß"}
+    give(SOURCE, {"url": f"{server.url}/echo", "headers": headers})
+
+
 @pytest.mark.parametrize("method", ["5", "", "GET /x", "G\u00cbT", "GET\n", "-"])
 def test_a_method_is_a_word(method: str) -> None:
     message = f"'method' must be an HTTP method, a word such as GET, POST or PROPFIND, not '{method}'"

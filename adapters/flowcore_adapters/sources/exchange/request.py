@@ -1,5 +1,6 @@
 """What is sent: the address, the headers and the body of an HTTP request, and where redirects may lead."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -19,6 +20,11 @@ _HARMLESS: Final = frozenset(
 )
 """The headers that another host may see. A list of what is secret would have to know every API's name for its key."""
 _OF_THE_BODY: Final = frozenset({"content-type", "idempotency-key"})
+_MARKS: Final = "!#$%&'*+-.^_`|~"
+_HEADER_NAME: Final = re.compile(rf"[A-Za-z0-9{re.escape(_MARKS)}]+")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+"""RFC 9110, sections 5.1 and 5.5."""
+_SHOWN: Final = 80
 _POST_BECOMES_GET: Final = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND})
 """As browsers do it. Other methods stay what they are: a PUT that became a GET would look like a success."""
 
@@ -83,12 +89,29 @@ def _no_address(url: str) -> SourceError:
 
 
 def with_defaults(headers: Mapping[str, str], ours: Mapping[str, str], address: Address) -> dict[str, str]:
-    """Return *headers* and those of *ours* that they leave out, and what the user in *address* amounts to."""
+    """Return *headers* and those of *ours* that they leave out, and what the user in *address* amounts to.
+
+    Raises:
+        SourceError: One of *headers* cannot be sent.
+    """
+    for name, value in headers.items():
+        _check_header(name, value)
     given = {name.lower() for name in headers}
     usual = {"User-Agent": "flowcore", "Accept": "*/*", "Accept-Encoding": "gzip, deflate", **ours}
     if address.user is not None:
         usual["Authorization"] = make_headers(basic_auth=unquote(address.user))["authorization"]
     return {**headers, **{name: value for name, value in usual.items() if name.lower() not in given}}
+
+
+def _check_header(name: str, value: str) -> None:
+    if _HEADER_NAME.fullmatch(name) is None:
+        raise bad_configuration(f"no header can be called '{name[:_SHOWN]}': allowed are a-z, A-Z, 0-9 and {_MARKS}")
+    # What the value is stays out of the message: it may be a key.
+    if _HEADER_VALUE.fullmatch(value) is None:
+        raise bad_configuration(
+            f"the value of the header '{name[:_SHOWN]}' cannot be sent: allowed are the characters of Latin-1, "
+            "without line breaks and other control characters"
+        )
 
 
 def redirected(request: Request, status: int, location: str) -> Request:
