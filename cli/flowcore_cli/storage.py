@@ -55,10 +55,14 @@ def open_log(db: str | None, *, no_db: bool, durability: str) -> "EventLog":
 
         return SharedMemoryEventLog()
     from flowcore.errors import LogError
+    from flowcore_adapters.logs.location import make_default_path
     from flowcore_adapters.logs.sqlite import SqliteEventLog
 
+    path = log_path(db)
     try:
-        return SqliteEventLog(log_path(db), durability="full" if durability == "full" else "relaxed")
+        if db is None:
+            make_default_path()
+        return SqliteEventLog(path, durability="full" if durability == "full" else "relaxed")
     except LogError as error:
         hint = "`--db PATH` names another event log, `--no-db` records nowhere"
         raise CommandError(f"the event log cannot be used: {error}", hint=hint) from error

@@ -132,6 +132,7 @@ class TestNodes:
                 "FLOWCORE_STORES=missing.json",
                 "the file of stores cannot be used: missing.json: No such file or directory",
             ),
+            ("FLOWCORE_DB=gone/dir/x.db", "FLOWCORE_DB is 'gone/dir/x.db': its directory does not exist"),
             ("FLOWCORE_THREADS=many", "FLOWCORE_THREADS is 'many'; it must be a number from 1 to 1000"),
             ("FLOWCORE_BATCH_WORKERS=0", "FLOWCORE_BATCH_WORKERS is '0'; it must be a number from 1 to 1000"),
             ("FLOWCORE_NODE_TIMEOUT=nan", "FLOWCORE_NODE_TIMEOUT is 'nan'; it must be a number of seconds, at most"),
@@ -159,6 +160,7 @@ class TestNodes:
         with pytest.raises(SettingsError, match=re.escape(why)):
             get_app()
         # Nothing was opened for it: whoever asks again and again leaves nothing behind.
+        assert not Path("gone").exists()
         assert (closing, (shelf.parents[1] / "log.db").exists()) == ([], False)
 
     def test_all_of_it_is_told_at_once(self, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

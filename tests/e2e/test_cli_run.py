@@ -258,6 +258,18 @@ def test_a_reader_that_goes_away_is_no_error(command: Command) -> None:
     assert "Broken pipe" not in ended.stderr
 
 
+@pytest.mark.parametrize("words", ["run flow.yaml", "batch flow.yaml", "serve --port 0"])
+@pytest.mark.parametrize("named_by", ["--db", "FLOWCORE_DB"])
+def test_a_mistyped_event_log_makes_no_directory(command: Command, words: str, named_by: str) -> None:
+    command.write("flow.yaml", GREET)
+    option, env = (["--db", "gone/dir/x.db"], {}) if named_by == "--db" else ([], {"FLOWCORE_DB": "gone/dir/x.db"})
+    ended = command(*words.split(), *option, env=env)
+    assert (ended.code, ended.out) == (2, "")
+    path = command.home / "gone" / "dir" / "x.db"
+    assert ended.err.startswith(f"flowcore-cli: the event log cannot be used: {path}: its directory does not exist (")
+    assert sorted(path.name for path in command.home.iterdir()) == ["flow.yaml"]
+
+
 def test_a_full_disk_behind_stdout_is_named(command: Command) -> None:
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(

@@ -85,13 +85,12 @@ def gunicorn(command: Command, processes: list["subprocess.Popen[str]"], tmp_pat
     """Return what starts gunicorn with threads and gives its address."""
 
     def begin() -> str:
-        # Made by `runs` of the command too: both look at the same log.
-        database = tmp_path / "state" / "flowcore" / "flowcore.db"
         program = str(Path(sys.executable).with_name("gunicorn"))
         process = subprocess.Popen(
             [program, "--bind", "127.0.0.1:0", "--threads", "16", "flowcore_adapters.http.wsgi:app"],
             cwd=tmp_path,
-            env=command.environment({"FLOWCORE_DB": str(database), "FLOWCORE_THREADS": "16", "HOME": str(tmp_path)}),
+            # The user's own log, as for the command: both look at the same.
+            env=command.environment({"FLOWCORE_THREADS": "16", "HOME": str(tmp_path)}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

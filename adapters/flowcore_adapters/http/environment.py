@@ -31,13 +31,14 @@ class Settings:
     """What the environment says, variable by variable.
 
     Attributes:
+        named_db: The event log; None where nobody has named one.
         threads: How many threads the server has; None where nobody says.
         insecure: Whether other machines are answered without a token.
         start: Whether runs are driven here.
         private_targets: Whether flows may call addresses of this machine and of private networks.
     """
 
-    db: Path
+    named_db: Path | None
     token: str | None
     allow_hosts: tuple[str, ...]
     allow_origins: tuple[str, ...]
@@ -53,6 +54,11 @@ class Settings:
     private_targets: bool
     runtime: NodeRuntime
 
+    @property
+    def db(self) -> Path:
+        """The event log: the user's own where nobody has named another."""
+        return self.named_db or default_path()
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return what *environment* says; an empty variable says nothing.
@@ -62,7 +68,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     reader = _Reader(environment)
     settings = Settings(
-        db=reader.path("FLOWCORE_DB") or default_path(),
+        named_db=reader.file("FLOWCORE_DB"),
         token=reader.text("FLOWCORE_TOKEN"),
         allow_hosts=reader.listed("FLOWCORE_ALLOW_HOSTS"),
         allow_origins=reader.origins("FLOWCORE_ALLOW_ORIGINS"),
@@ -108,6 +114,12 @@ class _Reader:
     def path(self, name: str) -> Path | None:
         found = self.text(name)
         return None if found is None else Path(found)
+
+    def file(self, name: str) -> Path | None:
+        found = self.path(name)
+        if found is not None and not found.parent.is_dir():
+            self.problems.append(f"{name} is '{str(found)[:100]}': its directory does not exist")
+        return found
 
     def directory(self, name: str) -> Path:
         found = self.path(name) or Path()

@@ -2,7 +2,7 @@
 
 It has its settings from the environment, and nothing else of flowcore's HTTP side reads that:
 
-    FLOWCORE_DB                 the event log; the user's own when it is not set
+    FLOWCORE_DB                 the event log, in a directory that is there; the user's own when it is not set
     FLOWCORE_TOKEN              what `Authorization: Bearer` must bring
     FLOWCORE_ALLOW_HOSTS        names that requests may use beside the local ones, separated by commas
     FLOWCORE_ALLOW_ORIGINS      origins of other sites that may call, separated by commas
@@ -42,6 +42,7 @@ from flowcore_adapters.artifacts.services import ArtifactServices, artifact_serv
 from flowcore_adapters.audited_log import audited
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.launching import Launcher
+from flowcore_adapters.logs.location import make_default_path
 from flowcore_adapters.logs.sqlite import SqliteEventLog
 from flowcore_adapters.node_runs import NodeRuns
 from flowcore_adapters.runner.engine import Engine
@@ -97,7 +98,7 @@ def _open(settings: Settings, opened: ExitStack, threads: int) -> "WSGIApplicati
         local_only=not secured,
     )
     count = settings.threads or threads
-    log = opened.enter_context(closing(SqliteEventLog(settings.db)))
+    log = opened.enter_context(closing(SqliteEventLog(settings.named_db or make_default_path())))
     services = _services(settings, log)
     if services is None:
         return create_app(log, guard=guard, threads=count)

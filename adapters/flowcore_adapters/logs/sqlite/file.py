@@ -78,13 +78,16 @@ def failure(path: Path, error: sqlite3.Error) -> LogError:
 
 def _create(path: Path) -> None:
     """Create an empty file at *path* unless there is something; see that it is a file that may be read and written."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # An existing file is never opened here: closing a descriptor takes the process all its locks on that file (POSIX),
     # those of another log in this process included, and SQLite could no longer tell that the file is in use.
     # Of two threads that create the same file, the second must not have it open when the first closes it: the lock.
     with _CREATING, suppress(FileExistsError):
-        # SQLite gives the files beside it the same mode.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            # SQLite gives the files beside it the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileNotFoundError as error:
+            # Making it would turn a slip of the pen into a log that nobody finds again.
+            raise LogError(f"{path}: its directory does not exist") from error
     if not stat.S_ISREG(path.stat().st_mode):
         raise LogError(f"{path}: not a file")
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
