@@ -64,9 +64,16 @@ def check_expressions(
         yield from _check(reference, path, findings, names, roots)
 
 
+def _has_braced_key(value: Json) -> bool:
+    """Return whether there is such a key: nearly always there is none, and this does without the paths."""
+    if isinstance(value, dict):
+        return any("{{" in key for key in value) or any(map(_has_braced_key, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_has_braced_key, value))
+
+
 def _braced_keys(value: Json) -> Iterator[Path]:
     """Yield where in *value* a key of a mapping holds an expression."""
-    if not isinstance(value, (dict, list, tuple)):
+    if not _has_braced_key(value):
         return
     waiting: list[tuple[Path, Json]] = [((), value)]
     for path, here in waiting:
