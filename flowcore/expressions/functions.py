@@ -14,9 +14,12 @@ from .budget import MAX_SIZE
 
 _LONGEST_PATTERN: Final = 1_000
 _LONGEST_TEXT: Final = 100_000
-_LONGEST_HARD_TEXT: Final = 1_000
-_MOST_UNBOUNDED: Final = 2
+_MOST_TRIES: Final = 1_000_000_000
+"""How many ways a pattern may have to be laid over a text: some seconds of the processor if it must try them all."""
 _LONGEST_NUMBER: Final = 1_000
+_WHOLE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+"""What is one part of a pattern, whatever stands in it."""
+_COUNTS: Final = re.compile(r"\{(\d*)(,?)(\d*)\}")
 
 OPTIONAL: Final[Mapping[str, int]] = {"split": 2, "round": 2}
 """Functions whose last argument may be left out, and how many they take at most."""
@@ -124,23 +127,29 @@ def _searcher(pattern: str, length: int) -> re.Pattern[str]:
     """Return the compiled *pattern*, unless it could take for ever on a text of *length* characters."""
     if len(pattern) > _LONGEST_PATTERN:
         raise ExpressionError(f"the pattern of `regex_match` is longer than {_LONGEST_PATTERN} characters")
-    longest = _LONGEST_TEXT if _unbounded(pattern) <= _MOST_UNBOUNDED else _LONGEST_HARD_TEXT
-    if length > longest:
-        raise ExpressionError(f"`regex_match` looks at no more than {longest} characters with this pattern")
+    if length > _LONGEST_TEXT:
+        raise ExpressionError(f"`regex_match` looks at no more than {_LONGEST_TEXT} characters")
+    if _tries(pattern, length) > _MOST_TRIES:
+        raise ExpressionError(
+            f"`regex_match` could take for ever with this pattern on a text of {length} characters",
+            hint="begin the pattern with `^`, or write fewer of `*`, `+` and `?`",
+        )
     try:
         return re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise ExpressionError(f"the pattern of `regex_match` is no regular expression: {error}") from None
 
 
-def _unbounded(pattern: str) -> int:
-    """Count the unbounded repetitions in *pattern*; one of something that itself repeats or branches is refused.
+def _tries(pattern: str, length: int) -> int:
+    """Return in how many ways *pattern* can be laid over a text of *length* characters, at most.
 
-    Matching `(a+)+` or `(a|a)*` takes time that doubles with every character, and no budget can stop it from within.
+    What repeats without bounds may end anywhere, what repeats between two counts after each number of times, and a
+    pattern that is not anchored may begin anywhere. Something that itself repeats or branches must not be repeated:
+    matching `(a+)+` or `(a|a)*` takes time that doubles with every character. A budget cannot stop it from within.
     """
-    bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
+    bare = _WHOLE.sub("x", pattern)
     groups = [False]
-    count = 0
+    ways = 1 if pattern.startswith("^") and "|" not in bare else length + 1
     risky = False
     for place, character in enumerate(bare):
         if character == "(":
@@ -150,17 +159,30 @@ def _unbounded(pattern: str) -> int:
             risky = groups.pop()
             groups[-1] = groups[-1] or risky
             continue
-        repeats = character in "*+" or (
-            character == "{" and re.match(r"\{\d*,\d*\}|\{\d\d+\}", bare[place:]) is not None
-        )
-        if repeats:
-            if risky and bare[place - 1] == ")":
-                raise ExpressionError(
-                    "the pattern of `regex_match` repeats a group that itself repeats or branches",
-                    hint="such a pattern can take for ever; write it without the inner one",
-                )
-            count += 1
-        if repeats or character == "|":
+        choices = _choices(bare, place, length)
+        if choices != 1 and risky and bare[place - 1] == ")":
+            raise ExpressionError(
+                "the pattern of `regex_match` repeats a group that itself repeats or branches",
+                hint="such a pattern can take for ever; write it without the inner one",
+            )
+        ways *= choices or 1
+        if choices > 1 or character == "|":
             groups[-1] = True
         risky = False
-    return count
+    return ways
+
+
+def _choices(bare: str, place: int, length: int) -> int:
+    """Return how many counts what stands before *place* may have: 0 for a fixed one, 1 when it is not repeated."""
+    if bare[place] in "*+":
+        return length + 1
+    if bare[place] == "?":
+        # After a repetition it says that as few as possible are wanted, and after a bracket what kind of group begins.
+        return 1 if bare[place - 1 : place] in {"*", "+", "?", "}", "("} else 2
+    counts = _COUNTS.match(bare, place)
+    if counts is None:
+        return 1
+    fewest, comma, most = counts.groups()
+    if not comma:
+        return 0
+    return max(2, int(most) - int(fewest or 0) + 1) if most else length + 1

@@ -182,6 +182,8 @@ class TestFunctions:
             ),
             ("regex_match('a', '(a+)+')", "repeats a group that itself repeats or branches"),
             ("regex_match('a', '((a|b))*')", "repeats a group that itself repeats or branches"),
+            ("regex_match('a', '(a*){9}')", "repeats a group that itself repeats or branches"),
+            ("regex_match('a', '(aa?)+')", "repeats a group that itself repeats or branches"),
             ("regex_match('a', '[')", "is no regular expression"),
         ],
     )
@@ -194,8 +196,28 @@ class TestFunctions:
             search.evaluate_on({"text": "a", "pattern": "a" * 1001})
         with pytest.raises(ExpressionError, match="no more than 100000 characters"):
             search.evaluate_on({"text": "a" * 100_001, "pattern": "a"})
-        with pytest.raises(ExpressionError, match="no more than 1000 characters"):
-            search.evaluate_on({"text": "a" * 1001, "pattern": "a*a*a*b"})
+
+    @pytest.mark.parametrize(
+        ("pattern", "longest"),
+        [
+            ("a*b", 31_621),
+            ("^a+b", 99_999),
+            ("a*a*a*b", 176),
+            ("a*a*a*a*a*b", 30),
+            ("a{0,9}a{3,}b{2}", 9_998),
+            ("a?" * 24 + "b", 58),
+            ("a*?b|c", 31_621),
+            ("^a*b|c", 31_621),
+            ("(?:a)[*+?{]\\*b", 99_999),
+            ("(a{2}){2}b", 99_999),
+        ],
+    )
+    def test_a_pattern_may_try_so_many_ways_and_no_more(self, pattern: str, longest: int) -> None:
+        search = compile_search("regex_match(text, pattern)")
+        # What is not there at all is found out at once; how long it could take is reckoned all the same.
+        assert search.evaluate_on({"text": "." * longest, "pattern": pattern}) is False
+        with pytest.raises(ExpressionError, match=r"could take for ever|no more than 100000 characters"):
+            search.evaluate_on({"text": "." * (longest + 2), "pattern": pattern})
 
     @pytest.mark.parametrize(
         ("text", "message"),
