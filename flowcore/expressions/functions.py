@@ -1,6 +1,7 @@
 """The functions of expressions: JMESPath's own and those for daily use."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -143,19 +144,24 @@ def _searcher(pattern: str, length: int) -> re.Pattern[str]:
 def _tries(pattern: str, length: int) -> int:
     """Return in how many ways *pattern* can be laid over a text of *length* characters, at most.
 
-    What repeats without bounds may end anywhere, what repeats between two counts after each number of times, and a
-    pattern that is not anchored may begin anywhere. Something that itself repeats or branches must not be repeated:
-    matching `(a+)+` or `(a|a)*` takes time that doubles with every character. A budget cannot stop it from within.
+    What repeats without bounds may end anywhere, what repeats between two counts after each number of times, a group
+    may be any of its branches, and a pattern that is not anchored may begin anywhere. Something that itself repeats or
+    branches must not be repeated: matching `(a+)+` or `(a|a)*` takes time that doubles with every character. A budget
+    cannot stop it from within.
     """
     bare = _WHOLE.sub("x", pattern)
-    groups = [False]
+    groups, branches = [False], [1]
     ways = 1 if pattern.startswith("^") and "|" not in bare else length + 1
     risky = False
     for place, character in enumerate(bare):
         if character == "(":
             groups.append(False)
+            branches.append(1)
             continue
+        if character == "|":
+            branches[-1] += 1
         if character == ")" and len(groups) > 1:
+            ways *= branches.pop()
             risky = groups.pop()
             groups[-1] = groups[-1] or risky
             continue
@@ -169,7 +175,7 @@ def _tries(pattern: str, length: int) -> int:
         if choices > 1 or character == "|":
             groups[-1] = True
         risky = False
-    return ways
+    return ways * math.prod(branches)
 
 
 def _choices(bare: str, place: int, length: int) -> int:

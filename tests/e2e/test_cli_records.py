@@ -91,6 +91,7 @@ def test_runs_as_json(command: Command) -> None:
             "running": 0,
             "pending": 0,
         },
+        "driven_by": None,
     }
 
 
