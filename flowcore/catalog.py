@@ -39,8 +39,7 @@ class Parameter:
         choices: The texts that are allowed; empty means any.
         default: What holds when it is left out, as people would write it.
         schemes: What an address may begin with, such as `https`; empty means that it is none.
-        joined_to: The parameter that an address without a scheme is joined to; without it, or when that is not given,
-            an address must have one.
+        joined_to: The parameter that an address without a scheme is joined to; without it an address must have one.
         among: The list of texts, another parameter, that the texts of this one must be taken from; empty means any.
         flaw: Looks at a text, and at each of a list of texts; returns what is wrong with it, in words that go on after
             the parameter's name ("must be ..."), or None. Quick, and touches nothing. None when every text is right.

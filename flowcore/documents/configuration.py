@@ -86,9 +86,9 @@ def _check_address(parameter: Parameter, configuration: Mapping[str, Json], path
     if scheme is not None:
         if scheme[1].lower() not in parameter.schemes:
             findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{scheme[0]}'")
-    elif not configuration.get(parameter.joined_to) and not (opening and _BEFORE_THE_REST.fullmatch(known)):
-        hint = f"only with '{parameter.joined_to}' it may be relative" if parameter.joined_to else None
-        findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{known[:_SHOWN]}'", hint=hint)
+    # What it is joined to may come from where the source is used.
+    elif not parameter.joined_to and not (opening and _BEFORE_THE_REST.fullmatch(known)):
+        findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{known[:_SHOWN]}'")
 
 
 def _check_names(among: str, configuration: Mapping[str, Json], path: Path, findings: Findings) -> None:

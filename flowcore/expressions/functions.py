@@ -15,8 +15,10 @@ from .budget import MAX_SIZE
 
 _LONGEST_PATTERN: Final = 1_000
 _LONGEST_TEXT: Final = 100_000
-_MOST_TRIES: Final = 1_000_000_000
-"""How many ways a pattern may have to be laid over a text: some seconds of the processor if it must try them all."""
+_LONGEST_HARD_TEXT: Final = 1_000
+_MOST_UNBOUNDED: Final = 2
+_MOST_CHOICES: Final = 1_000_000
+"""In how many ways the bounded parts of a pattern may be laid over a text, counted from each place of it."""
 _LONGEST_NUMBER: Final = 1_000
 _WHOLE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 """What is one part of a pattern, whatever stands in it."""
@@ -128,12 +130,14 @@ def _searcher(pattern: str, length: int) -> re.Pattern[str]:
     """Return the compiled *pattern*, unless it could take for ever on a text of *length* characters."""
     if len(pattern) > _LONGEST_PATTERN:
         raise ExpressionError(f"the pattern of `regex_match` is longer than {_LONGEST_PATTERN} characters")
-    if length > _LONGEST_TEXT:
-        raise ExpressionError(f"`regex_match` looks at no more than {_LONGEST_TEXT} characters")
-    if _tries(pattern, length) > _MOST_TRIES:
+    unbounded, choices = _repeats(pattern)
+    longest = _LONGEST_TEXT if unbounded <= _MOST_UNBOUNDED else _LONGEST_HARD_TEXT
+    if length > longest:
+        raise ExpressionError(f"`regex_match` looks at no more than {longest} characters with this pattern")
+    if choices > _MOST_CHOICES:
         raise ExpressionError(
-            f"`regex_match` could take for ever with this pattern on a text of {length} characters",
-            hint="begin the pattern with `^`, or write fewer of `*`, `+` and `?`",
+            "the pattern of `regex_match` has too many ways to match",
+            hint="write fewer groups with branches, and fewer of `?` and `{1,9}`",
         )
     try:
         return re.compile(pattern)
@@ -141,17 +145,15 @@ def _searcher(pattern: str, length: int) -> re.Pattern[str]:
         raise ExpressionError(f"the pattern of `regex_match` is no regular expression: {error}") from None
 
 
-def _tries(pattern: str, length: int) -> int:
-    """Return in how many ways *pattern* can be laid over a text of *length* characters, at most.
+def _repeats(pattern: str) -> tuple[int, int]:
+    """Return how many unbounded repetitions there are in *pattern*, and in how many ways its other parts may match.
 
-    What repeats without bounds may end anywhere, what repeats between two counts after each number of times, a group
-    may be any of its branches, and a pattern that is not anchored may begin anywhere. Something that itself repeats or
-    branches must not be repeated: matching `(a+)+` or `(a|a)*` takes time that doubles with every character. A budget
-    cannot stop it from within.
+    Something that itself repeats or branches must not be repeated: matching `(a+)+` or `(a|a)*` takes time that doubles
+    with every character. A budget cannot stop it from within.
     """
     bare = _WHOLE.sub("x", pattern)
     groups, branches = [False], [1]
-    ways = 1 if pattern.startswith("^") and "|" not in bare else length + 1
+    unbounded, ways = 0, 1
     risky = False
     for place, character in enumerate(bare):
         if character == "(":
@@ -165,23 +167,25 @@ def _tries(pattern: str, length: int) -> int:
             risky = groups.pop()
             groups[-1] = groups[-1] or risky
             continue
-        choices = _choices(bare, place, length)
+        choices = _choices(bare, place)
         if choices != 1 and risky and bare[place - 1] == ")":
             raise ExpressionError(
                 "the pattern of `regex_match` repeats a group that itself repeats or branches",
                 hint="such a pattern can take for ever; write it without the inner one",
             )
+        if choices is None:
+            unbounded += 1
         ways *= choices or 1
-        if choices > 1 or character == "|":
+        if choices is None or choices > 1 or character == "|":
             groups[-1] = True
         risky = False
-    return ways * math.prod(branches)
+    return unbounded, ways * math.prod(branches)
 
 
-def _choices(bare: str, place: int, length: int) -> int:
-    """Return how many counts what stands before *place* may have: 0 for a fixed one, 1 when it is not repeated."""
+def _choices(bare: str, place: int) -> int | None:
+    """Return how many counts what stands before *place* may have: 0 for a fixed one, 1 for none, None for any."""
     if bare[place] in "*+":
-        return length + 1
+        return None
     if bare[place] == "?":
         # After a repetition it says that as few as possible are wanted, and after a bracket what kind of group begins.
         return 1 if bare[place - 1 : place] in {"*", "+", "?", "}", "("} else 2
@@ -191,4 +195,4 @@ def _choices(bare: str, place: int, length: int) -> int:
     fewest, comma, most = counts.groups()
     if not comma:
         return 0
-    return max(2, int(most) - int(fewest or 0) + 1) if most else length + 1
+    return max(2, int(most) - int(fewest or 0) + 1) if most else None

@@ -190,9 +190,10 @@ def test_a_name_that_can_be_no_functions_is_told_before_anything_is_imported() -
         return str(caught.value.problems[0])
 
     at = "flow[0].source.configuration.callable: 'callable' must be `package.module:function`"
-    assert told(PythonSource()) == f"{at}, not 'nomodule'"
     assert told(source(shown)) == f"{at} or a name that is registered here (f), not 'nomodule'"
     compile_flow(flow, {"python": PythonSource({"nomodule": shown}).type})
+    # What registers none cannot know what the program that runs the flow will.
+    compile_flow(flow, {"python": PythonSource().type})
 
 
 def test_a_coroutine_function_cannot_be_registered() -> None:

@@ -565,17 +565,15 @@ class TestRefusals:
 
     @pytest.mark.parametrize(("url", "shown"), [("/users", "/users"), ("a b", "a b"), ("/a/{{ run.id }}", "/a/")])
     def test_an_address_that_there_is_nothing_to_join_to(self, url: str, shown: str) -> None:
-        at = "flow[0].source.configuration"
-        message = f"must begin with http:// or https://, not '{shown}'"
-        hint = "only with 'base_url' it may be relative"
-        configuration: dict[str, Json] = {"url": url}
+        configuration: dict[str, Json] = {"url": "http://a", "base_url": url}
         assert wrong(step(source={"type": "rest", "configuration": configuration})) == [
-            f"{at}.url: 'url' {message} ({hint})"
+            f"flow[0].source.configuration.base_url: 'base_url' must begin with http:// or https://, not '{shown}'"
         ]
-        configuration = {"url": "http://a", "base_url": url}
-        assert wrong(step(source={"type": "rest", "configuration": configuration})) == [
-            f"{at}.base_url: 'base_url' {message}"
-        ]
+
+    def test_an_address_may_be_joined_to_one_that_a_step_gives(self) -> None:
+        api: dict[str, Json] = {"type": "rest", "configuration": {"url": "/users"}}
+        override: dict[str, Json] = {"configuration": {"base_url": "http://a"}}
+        compile_flow({"sources": {"api": api}, "flow": [step(source={"base": "api", "override": override})]}, CATALOG)
 
     @pytest.mark.parametrize("url", ["ftp://x", "file:///etc/passwd", "gopher://{{ run.id }}/a"])
     def test_an_address_that_cannot_work(self, url: str) -> None:

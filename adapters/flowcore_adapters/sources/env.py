@@ -8,7 +8,7 @@ import attrs
 from flowcore.catalog import Kind, SourceType
 from flowcore.ports import SourceCall, SourceResult
 
-from .configuration import Reader, bad_configuration, parameter, parameters
+from .configuration import Reader, parameter, parameters
 
 
 @attrs.frozen(kw_only=True)
@@ -42,11 +42,6 @@ class EnvSource:
     def call(self, call: SourceCall) -> SourceResult:
         """Return ``{VARIABLE: text or null}``."""
         configuration = _read(call.configuration)
-        if not isinstance(configuration.secret, bool):
-            # Whoever misspells a secret means to hide a variable that would be shown.
-            for name in configuration.secret:
-                if name not in configuration.vars:
-                    raise bad_configuration(f"'secret' names '{name[:80]}', which 'vars' does not list")
         notes: list[str] = []
         data = {name: _value(name, notes) for name in configuration.vars}
         return SourceResult(data=data, notes=tuple(notes))

@@ -63,7 +63,9 @@ class PythonSource:
     def __init__(self, functions: Mapping[str, Function] | None = None) -> None:
         """Know *functions* by name, beside everything that can be imported."""
         self._targets = {name: _target(name, function) for name, function in (functions or {}).items()}
-        declared = attrs.evolve(_TYPE.parameters["callable"], flaw=_misspelt(tuple(self._targets)))
+        # Without any of its own it cannot know what the program that runs the flow has registered.
+        known = _misspelt(tuple(self._targets)) if self._targets else None
+        declared = attrs.evolve(_TYPE.parameters["callable"], flaw=known)
         self.type = attrs.evolve(_TYPE, parameters={**_TYPE.parameters, "callable": declared})
 
     def call(self, call: SourceCall) -> SourceResult:
