@@ -27,3 +27,12 @@ def is_list(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
 def is_json(value: object) -> TypeGuard[Json]:
     """Return whether *value* is, at its top, a JSON value; for parts of data that has been looked at before."""
     return value is None or isinstance(value, (str, int, float, dict, list, tuple))
+
+
+def own_copy(value: Json) -> Json:
+    """Return a copy of *value* that can be changed: others hold the same lists and mappings."""
+    if isinstance(value, dict):
+        return {key: own_copy(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [own_copy(item) for item in value]
+    return value

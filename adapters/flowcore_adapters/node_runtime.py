@@ -57,9 +57,8 @@ class NodeRuntime:
         from flowcore.artifacts import Fit
 
         from .runner.budget import Budget
-        from .runner.capacity import this_machine
 
-        return Budget(this_machine(), Fit(self.policy))
+        return Budget(fit=Fit(self.policy))
 
     def clear_up(self) -> None:
         """End the nodes that programs left which have died, and remove what they had: before any is run again."""

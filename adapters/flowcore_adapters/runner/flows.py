@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, cast
 
 from typing_extensions import override
 
-from flowcore.values import Json
+from flowcore.values import Json, own_copy
 
 Outputs: TypeAlias = dict[str, Any]
 
@@ -26,7 +26,7 @@ class Flows(dict[str, Outputs]):
         """Have the outputs of *step* be the caller's own."""
         found = super().get(step)
         if found is not None and found is self._shown.get(step):
-            super().__setitem__(step, {name: _own(value) for name, value in found.items()})
+            super().__setitem__(step, {name: own_copy(value) for name, value in found.items()})
 
     def _take_all(self) -> None:
         for step in self._shown:
@@ -88,12 +88,3 @@ class Flows(dict[str, Outputs]):
     def __reduce_ex__(self, protocol: Any, /) -> Any:
         # For `copy` and `pickle`: a plain dictionary.
         return dict, (dict(self),)
-
-
-def _own(value: Json) -> Json:
-    """Return a copy of *value*, which is JSON."""
-    if isinstance(value, dict):
-        return {key: _own(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_own(item) for item in value]
-    return value

@@ -41,9 +41,8 @@ class EnvSource:
 
     def call(self, call: SourceCall) -> SourceResult:
         """Return ``{VARIABLE: text or null}``."""
-        configuration = _read(call.configuration)
         notes: list[str] = []
-        data = {name: _value(name, notes) for name in configuration.vars}
+        data = {name: _value(name, notes) for name in _read(call.configuration).vars}
         return SourceResult(data=data, notes=tuple(notes))
 
 

@@ -11,7 +11,7 @@ import attrs
 from flowcore.catalog import Kind, SourceType
 from flowcore.errors import SourceError
 from flowcore.ports import SourceCall, SourceResult, make_source_result
-from flowcore.values import Json
+from flowcore.values import Json, own_copy
 
 from .configuration import Reader, bad_configuration, parameter, parameters
 
@@ -74,14 +74,14 @@ class PythonSource:
         target = self._targets.get(configuration.callable) or self._find(configuration.callable)
         keywords: dict[str, object] = {}
         if configuration.arguments:
-            keywords = {name: _own(value) for name, value in configuration.arguments.items()}
+            keywords = {name: own_copy(value) for name, value in configuration.arguments.items()}
         if target.wants_call:
             keywords["call"] = call
         payload = call.payload
         try:
             if payload is None:
                 return make_source_result(data=target.function(**keywords) if keywords else target.function())
-            return make_source_result(data=target.function(_own(payload), **keywords))
+            return make_source_result(data=target.function(own_copy(payload), **keywords))
         except SourceError:
             raise
         except KeyboardInterrupt:
@@ -131,15 +131,6 @@ def _target(name: str, function: Function) -> _Target:
         return _Target(function, wants_call=False)
     wants = wanted is not None and wanted.kind in {wanted.KEYWORD_ONLY, wanted.POSITIONAL_OR_KEYWORD}
     return _Target(function, wants_call=wants)
-
-
-def _own(value: Json) -> Json:
-    """Return a copy of *value*: a function may sort the list it was given, and other steps hold the same one."""
-    if isinstance(value, dict):
-        return {key: _own(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_own(item) for item in value]
-    return value
 
 
 def _said(error: BaseException) -> str:
