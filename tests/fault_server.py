@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             fault(argument)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _answer  # noqa: N815 - the names of the base class
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_GET_ALL = _answer  # noqa: N815 - the names of the base class
 
     def _send(self, body: bytes, kind: str, *, status: int = 200, encoding: str | None = None, **more: str) -> None:
         self.send_response(status)

@@ -138,9 +138,10 @@ def test_what_headers_may_hold_is_sent(server: FaultServer) -> None:
     give(SOURCE, {"url": f"{server.url}/echo", "headers": headers})
 
 
-@pytest.mark.parametrize("method", ["5", "", "GET /x", "G\u00cbT", "GET\n", "-"])
-def test_a_method_is_a_word(method: str) -> None:
-    message = f"'method' must be an HTTP method, a word such as GET, POST or PROPFIND, not '{method}'"
+@pytest.mark.parametrize("method", ["", "GET /x", "G\u00cbT", "GET\n", " GET", "GET,POST", "a:b", "\x7f"])
+def test_a_method_is_a_token(method: str) -> None:
+    allowed = "of a-z, A-Z, 0-9 and !#$%&'*+-.^_`|~"
+    message = f"'method' must be an HTTP method, a word such as GET, POST or PROPFIND {allowed}, not '{method}'"
     error = fail(SOURCE, {"url": "http://127.0.0.1:9/", "method": method})
     assert (str(error), error.code, error.retryable) == (message, "bad-configuration", False)
     with pytest.raises(FlowDocumentError) as caught:
@@ -156,6 +157,18 @@ def test_a_method_is_a_word(method: str) -> None:
             {"rest": SOURCE.type},
         )
     assert [str(problem) for problem in caught.value.problems] == [f"flow[0].source.configuration.method: {message}"]
+
+
+def test_a_method_of_the_servers_own(server: FaultServer) -> None:
+    # "Additional methods, outside the scope of this specification, have been specified" (RFC 9110, section 9.1).
+    assert data(SOURCE, {"url": f"{server.url}/echo", "method": "get_all"})["method"] == "GET_ALL"
+
+
+@pytest.mark.parametrize("method", ["GET_ALL", "M-SEARCH", "VERSION-CONTROL", "5", "-", "!#$%&'*+-.^_`|~"])
+def test_every_token_is_a_method(method: str) -> None:
+    flaw = SOURCE.type.parameters["method"].flaw
+    assert flaw is not None
+    assert flaw(method) is None
 
 
 @pytest.mark.parametrize("body", [{"a": [1, None]}, "text", 5, [], ""])

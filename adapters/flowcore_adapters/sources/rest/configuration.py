@@ -10,15 +10,17 @@ from flowcore.catalog import Kind
 from flowcore.values import Json
 from flowcore_adapters.sources.configuration import MAX_OUTPUT, parameter
 
-_METHOD: Final = re.compile("[A-Za-z]{1,20}(?:-[A-Za-z]{1,20}){0,3}")
+_METHOD: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A token (RFC 9110, sections 9.1 and 5.6.2)."""
 _SHOWN: Final = 40
 
 
 def _no_method(text: str) -> str | None:
-    """Return why *text* is no HTTP method: servers have methods of their own, but all of them are words."""
+    """Return why *text* is no HTTP method: servers have methods of their own, but all of them are tokens."""
     if _METHOD.fullmatch(text):
         return None
-    return f"must be an HTTP method, a word such as GET, POST or PROPFIND, not '{text[:_SHOWN]}'"
+    allowed = "of a-z, A-Z, 0-9 and !#$%&'*+-.^_`|~"
+    return f"must be an HTTP method, a word such as GET, POST or PROPFIND {allowed}, not '{text[:_SHOWN]}'"
 
 
 @attrs.frozen(kw_only=True)
