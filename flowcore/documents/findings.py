@@ -1,18 +1,22 @@
 """How a front end collects what is wrong: everything, each with a code, a path and, where it can be guessed, a hint."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 from flowcore.errors import FlowDocumentError, Path, Problem, Severity
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """Return ``did you mean `fetch_users`?`` for the known name closest to *name*, or what there is, or None."""
+def did_you_mean(name: str, known: Iterable[str], *, spell: Callable[[str], str] = str) -> str | None:
+    """Return ``did you mean `fetch_users`?`` for the known name closest to *name*, or None.
+
+    Args:
+        spell: How the name is written where it shall stand.
+    """
     names = sorted(set(known))
     # difflib compares with every name: cheap for the names of one flow, but a hostile name must not make it slow.
     close = get_close_matches(name[:100], names[:5000], n=1)
     if close:
-        return f"did you mean `{close[0]}`?"
+        return f"did you mean `{spell(close[0])}`?"
     return None
 
 

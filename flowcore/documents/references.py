@@ -8,7 +8,7 @@ import attrs
 
 from flowcore.catalog import Catalog
 from flowcore.errors import Path
-from flowcore.expressions import Reference, check_template
+from flowcore.expressions import Reference, check_template, spelled
 from flowcore.values import Json
 
 from .findings import Findings, did_you_mean
@@ -46,7 +46,7 @@ class Names:
 
 def written(reference: Reference) -> str:
     """Return *reference* as people write it."""
-    return ".".join((reference.root, *reference.names))
+    return ".".join(map(spelled, (reference.root, *reference.names)))
 
 
 def check_expressions(
@@ -91,10 +91,10 @@ def _check(reference: Reference, path: Path, findings: Findings, names: Names, r
         if root in ITEM_ROOTS:
             hint: str | None = "only the input and the source of a step with `for_each` have an `item` and an `index`"
         elif root in names.outputs:
-            hint = f"write `flows.{root}`"
+            hint = f"write `flows.{spelled(root)}`"
         else:
             hint = did_you_mean(root, roots)
-        findings.add("unknown-root", path, f"an expression starts with {known}, not with `{root}`", hint=hint)
+        findings.add("unknown-root", path, f"an expression starts with {known}, not with `{spelled(root)}`", hint=hint)
     elif root == "flows":
         yield from _check_step(parts, path, findings, names)
     elif root == "sources":
@@ -104,7 +104,7 @@ def _check(reference: Reference, path: Path, findings: Findings, names: Names, r
     elif root == "run" and parts and parts[0] not in _RUN_FIELDS:
         allowed = ", ".join(_RUN_FIELDS)
         hint = did_you_mean(parts[0], _RUN_FIELDS)
-        findings.add("unknown-name", path, f"`run` has {allowed}, but no `{parts[0]}`", hint=hint)
+        findings.add("unknown-name", path, f"`run` has {allowed}, but no `{spelled(parts[0])}`", hint=hint)
 
 
 def _check_step(parts: Sequence[str], path: Path, findings: Findings, names: Names) -> Iterator[str]:
@@ -113,15 +113,15 @@ def _check_step(parts: Sequence[str], path: Path, findings: Findings, names: Nam
         return
     step = parts[0]
     if step not in names.outputs:
-        hint = did_you_mean(step, names.outputs)
-        findings.add("unknown-step", path, f"`flows.{step}` names no step of this flow", hint=hint)
+        hint = did_you_mean(step, names.outputs, spell=spelled)
+        findings.add("unknown-step", path, f"`flows.{spelled(step)}` names no step of this flow", hint=hint)
         return
     yield step
     if len(parts) > 1 and parts[1] not in names.outputs[step]:
         declared = names.outputs[step]
-        message = f"step '{step}' declares no output `{parts[1]}`"
+        message = f"step '{step}' declares no output `{spelled(parts[1])}`"
         given = "its outputs: " + ", ".join(declared) if declared else "it declares none: give it an `output`"
-        findings.add("unknown-output", path, message, hint=did_you_mean(parts[1], declared) or given)
+        findings.add("unknown-output", path, message, hint=did_you_mean(parts[1], declared, spell=spelled) or given)
 
 
 def _check_source(parts: Sequence[str], path: Path, findings: Findings, names: Names) -> None:
@@ -135,8 +135,8 @@ def _check_source(parts: Sequence[str], path: Path, findings: Findings, names: N
         return
     name = parts[0]
     if name not in names.sources:
-        hint = did_you_mean(name, names.sources)
-        findings.add("unknown-source", path, f"`sources.{name}` names no source of this flow", hint=hint)
+        hint = did_you_mean(name, names.sources, spell=spelled)
+        findings.add("unknown-source", path, f"`sources.{spelled(name)}` names no source of this flow", hint=hint)
     elif name not in readable:
         message = f"the values of source '{name}' cannot be read in an expression: it is no `env` source"
         findings.add("unreadable-source", path, message, hint="make a step of it and read `flows.<step>.<output>`")
@@ -152,13 +152,14 @@ def _check_source(parts: Sequence[str], path: Path, findings: Findings, names: N
         listed = variables if isinstance(variables, (list, tuple)) else [variables]
         texts = [item for item in listed if isinstance(item, str)]
         if parts[1] not in texts and not any("{{" in text for text in texts):
-            hint = did_you_mean(parts[1], texts)
-            findings.add("unknown-variable", path, f"source '{name}' does not list `{parts[1]}` in its vars", hint=hint)
+            hint = did_you_mean(parts[1], texts, spell=spelled)
+            message = f"source '{name}' does not list `{spelled(parts[1])}` in its vars"
+            findings.add("unknown-variable", path, message, hint=hint)
 
 
 def _check_secret(parts: Sequence[str], path: Path, findings: Findings, names: Names) -> None:
     if not parts:
         findings.add("unnamed-secret", path, "`secrets` alone names no secret", hint="write `secrets.<name>`")
     elif parts[0] not in names.secrets:
-        hint = did_you_mean(parts[0], names.secrets) or "declare it at the top, under `secrets`"
-        findings.add("unknown-secret", path, f"`secrets.{parts[0]}` is not declared", hint=hint)
+        hint = did_you_mean(parts[0], names.secrets, spell=spelled) or "declare it at the top, under `secrets`"
+        findings.add("unknown-secret", path, f"`secrets.{spelled(parts[0])}` is not declared", hint=hint)

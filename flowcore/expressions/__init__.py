@@ -1,6 +1,7 @@
 """The expression language: JMESPath in `{{ }}` (contract status, section 2)."""
 
 from .evaluation import Expression, compile_expression, compile_search
+from .names import spelled
 from .references import Reference
 from .templates import Template, check_template, compile_template, constant, expression_end, to_text
 
@@ -14,5 +15,6 @@ __all__ = [
     "compile_template",
     "constant",
     "expression_end",
+    "spelled",
     "to_text",
 ]

@@ -15,6 +15,7 @@ from jmespath.parser import Parser
 from flowcore.errors import ExpressionError
 
 from .functions import OPTIONAL, SUBJECT, FlowFunctions
+from .names import name_hint
 from .nodes import children, depth, name_of, rebuilt, walk
 from .spellings import FILTERS, IDIOMS, LITERALS
 
@@ -34,7 +35,7 @@ _PATHS: Final = frozenset(
 )
 _ELEMENTS: Final = frozenset({"first", "last"})
 """Filters whose result people look into (`x | first.name`); any other name with a path behind it is a field."""
-_OUTSIDE: Final = re.compile(r"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`")
+_QUOTED: Final = re.compile(r"(['\"`])(?:\\.|(?!\1)[^\\])*\1", re.DOTALL)
 
 
 def parse(text: str) -> "Node":
@@ -76,8 +77,8 @@ def _too_deep() -> ExpressionError:
 
 
 def _unreadable(text: str, error: JMESPathError) -> ExpressionError:
-    bare = _OUTSIDE.sub("''", text.strip())
-    hint = next((hint for pattern, hint in IDIOMS if pattern.search(bare)), None)
+    bare = _QUOTED.sub(r"\1\1", text.strip())
+    hint = name_hint(bare) or next((hint for pattern, hint in IDIOMS if pattern.search(bare)), None)
     reason = str(error).splitlines()[0] if str(error) else "it cannot be read"
     shown = shortened(text)
     reason = re.sub(r"^(?:Invalid jmespath expression|Bad jmespath expression): ?", "", reason)

@@ -93,12 +93,12 @@ IDIOMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     ),
     (re.compile(r"\bnot\s+in\b|\bin\b"), "write `contains(list, value)`"),
     (re.compile(r"\band\b|\bor\b|\bnot\b"), "write `&&` for and, `||` for or, `!` for not"),
-    (re.compile(r"\[\s*['\"]"), 'write `x.key`, or `x."a key"` for a name with other characters'),
+    (re.compile(r"(?:\[|\.)\s*'|\[\s*\""), 'write `x.key`, or `x."a key"` for a name with other characters'),
     (re.compile(r"(?:[=!<>]=|[<>])\s*-?\d"), "a number is written in backticks: `x > `3``"),
     (re.compile(r"-?\d+\s*(?:[=!<>]=|[<>])"), "a number is written in backticks: `x > `3``"),
     (re.compile(r"\|\s*\w+\([^)]*\d"), "a number is written in backticks: `x | round(`2`)`"),
     (
-        re.compile(r"[\w)\]`]\s*(?://|\*\*|[-+*/%~])\s*[\w(`'\"]"),
+        re.compile(r"[\w)\]`'\"]\s*(?://|\*\*|[-+*/%~])\s*[\w(`'\"]"),
         "there is no arithmetic: let a step compute it; texts are joined by standing together: `{{ a }}{{ b }}`",
     ),
     (

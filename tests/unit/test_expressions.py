@@ -14,6 +14,7 @@ from flowcore.expressions import (
     compile_search,
     compile_template,
     constant,
+    spelled,
     to_text,
 )
 from flowcore.expressions.budget import Meter
@@ -345,6 +346,44 @@ class TestRefusals:
     )
     def test_jinja_is_translated(self, text: str, hint: str) -> None:
         assert hint in refusal(text)
+
+    @pytest.mark.parametrize(
+        ("text", "hint"),
+        [
+            ("flows.fetch-users.o", '(such a name stands in double quotes: write `flows."fetch-users".o`)'),
+            ("flows.sign-in.token", 'write `flows."sign-in".token`'),
+            ("!flows.opt-in.x | default('a-b')", 'write `flows."opt-in".x`'),
+            ("flows.step-1.o", 'write `flows."step-1".o`'),
+            ("flows.2fa.token", 'write `flows."2fa".token`'),
+            ("flows.prüfen.o", 'write `flows."prüfen".o`'),
+            ("flows.a.user-id[0]", 'write `flows.a."user-id"`'),
+            ("sources.my-env.TOKEN", 'write `sources."my-env".TOKEN`'),
+            ("secrets.api-key", 'write `secrets."api-key"`'),
+            ("item.user-id.x", 'write `item."user-id".x`'),
+            ("flows.a-b.c == 'x' and flows.d.e", 'write `flows."a-b".c`'),
+            ('flows."a-b".user-id', '"user-id"`; there is no arithmetic)'),
+            ("user-id", '(a name with a hyphen stands in double quotes, `"user-id"`; there is no arithmetic)'),
+            ("flows.a.x | sort_by(&last-name)", 'in double quotes, `"last-name"`'),
+            ("flows.a.n-1", "(there is no arithmetic"),
+            ("item.n-1", "(there is no arithmetic"),
+            ("flows.a.n-flows.b.n", "(there is no arithmetic"),
+            ("flows.a.n - x", "(there is no arithmetic"),
+            ('flows."sign-in".x + `1`', "(there is no arithmetic"),
+            ("'a' + flows.a.x", "(there is no arithmetic"),
+            ("flows.'sign-in'.x", """write `x.key`, or `x."a key"`"""),
+            ('flows["sign-in"].x', """write `x.key`, or `x."a key"`"""),
+        ],
+    )
+    def test_a_hyphen_in_a_name_is_no_minus(self, text: str, hint: str) -> None:
+        assert hint in refusal(text)
+
+    @pytest.mark.parametrize(
+        ("name", "written"),
+        [("a", "a"), ("_1", "_1"), ("a-b", '"a-b"'), ("1", '"1"'), ('a"b', '"a\\"b"'), ("ä", '"ä"'), ("", '""')],
+    )
+    def test_a_name_is_spelled_so_that_it_can_be_read(self, name: str, written: str) -> None:
+        assert spelled(name) == written
+        assert compile_expression(f"flows.{written}").references == (Reference("flows", (name,)),)
 
     @pytest.mark.parametrize(
         ("text", "message"),

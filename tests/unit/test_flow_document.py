@@ -454,6 +454,10 @@ class TestRefusals:
             ("keys(secrets)", "`secrets` alone names no secret"),
             ("run.nmae", "`run` has id, name, started_at, but no `nmae` (did you mean `name`?)"),
             ("a + b", "there is no arithmetic"),
+            ("flows.sign-in.o", 'such a name stands in double quotes: write `flows."sign-in".o`'),
+            ("flows.sign_in.o", '`flows.sign_in` names no step of this flow (did you mean `"sign-in"`?)'),
+            ('"sign-in".o', 'not with `"sign-in"` (write `flows."sign-in"`)'),
+            ('flows."sign-in"."x-1"', "step 'sign-in' declares no output `\"x-1\"`"),
         ],
     )
     def test_an_expression(self, expression: str, message: str) -> None:
@@ -463,7 +467,7 @@ class TestRefusals:
                     "me": {"type": "env", "configuration": {"vars": ["HOME"]}},
                     "api": {"type": "rest", "configuration": {"url": "http://u"}},
                 },
-                "flow": [PRODUCER, step(input=f"{{{{ {expression} }}}}")],
+                "flow": [PRODUCER, step(input=f"{{{{ {expression} }}}}"), {"name": "sign-in", "source": "value"}],
             }
         )
         assert message in found[0]

@@ -409,6 +409,11 @@ def test_what_the_parser_stumbles_over_is_no_yaml(text: str) -> None:
         ("a:\n\t- b\n", (2, 1), "indent with spaces: for YAML a tab is no indentation"),
         ("a:\n  b: 1\n\tc: 2\n", (3, None), "indent with spaces: for YAML a tab is no indentation"),
         ("a: b: c\n", (1, 5), "put text that holds `: ` in quotes, and check the indentation"),
+        (
+            'a: "{{ flows."b-c".d }}"\n',
+            (1, 15),
+            """for double quotes in an expression write single ones around it: '{{ flows."a-b".c }}'""",
+        ),
         ("a: @b\n", (1, 4), "put text that begins with this character in quotes"),
         ("a: 'b\n", (2, 1), "a quote is opened and never closed"),
         ("a:\n- b\n  c\n d: 1\n", (4, None), None),
