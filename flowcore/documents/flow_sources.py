@@ -15,7 +15,6 @@ from .fields import Fields, type_name
 from .findings import Findings, did_you_mean
 from .merge import merge
 from .references import Names, check_expressions, roots_of, written
-from .yaml_scalars import plain, shown
 
 SOURCE_KEYS: Final = ("type", "configuration")
 _OVERRIDE_KEYS: Final = ("base", "override")
@@ -46,7 +45,8 @@ class SourceTable:
                 message = f"source '{name}' must be a mapping with 'type' and 'configuration', not {type_name(value)}"
                 self._findings.add("wrong-type", path, message)
                 continue
-            self._check_name(name)
+            if name == "":
+                self._findings.add("bad-value", path, "a source needs a name that is not empty")
             strange = [key for key in _OVERRIDE_KEYS if key in value]
             for key in strange:
                 message = f"unknown key '{key}': a source under 'sources' is not made from another one"
@@ -59,16 +59,6 @@ class SourceTable:
             if kind is not None:
                 self.declared[name] = (kind, configuration)
                 self._keep(name, kind, configuration, path)
-
-    def _check_name(self, name: str) -> None:
-        """Refuse a name that no step can write under `source` without being told that it is none."""
-        if name == "":
-            self._findings.add("bad-value", ("sources", name), "a source needs a name that is not empty")
-        elif not _is_text(name):
-            message = (
-                f"a source cannot be called '{name}': YAML takes `source: {shown(name)}` for something else than text"
-            )
-            self._findings.add("bad-value", ("sources", name), message, hint="give it a name with letters")
 
     def _parts(self, value: Mapping[str, Json], path: Path) -> tuple[str | None, Mapping[str, Json]]:
         fields = Fields(value, path, self._findings, SOURCE_KEYS)
@@ -101,7 +91,8 @@ class SourceTable:
         if isinstance(value, str):
             return self._named(value, path)
         if not isinstance(value, dict):
-            fields.refuse("source", f"'source' must be a name or a mapping, not {type_name(value)}")
+            quotes = None if isinstance(value, (list, tuple)) else "put it in quotes"
+            fields.refuse("source", f"'source' must be a name or a mapping, not {type_name(value)}", hint=quotes)
             return None, path
         if "base" in value or "override" in value:
             value = self._overridden(value, path)
@@ -156,7 +147,8 @@ class SourceTable:
         base = fields.text("base")
         over = fields.mapping("override")
         if base is None:
-            self._findings.add("missing-key", path, "'override' needs a 'base': the source to start from")
+            if fields.raw("base") is None:
+                self._findings.add("missing-key", path, "'override' needs a 'base': the source to start from")
             return None
         if base not in self.declared:
             if base not in self._given:
@@ -194,11 +186,3 @@ class SourceTable:
             self._findings.add("secret-from-step", (*path, "configuration"), message, hint=hint)
         self._checked[key, each] = found
         return found
-
-
-def _is_text(name: str) -> bool:
-    """Return whether *name*, without quotes in a YAML file, is a text."""
-    try:
-        return isinstance(plain(name), str)
-    except ValueError:
-        return False

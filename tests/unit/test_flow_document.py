@@ -1,5 +1,6 @@
 """The YAML flow as a front end: contract status, section 1, and the bad-input table of contract safety."""
 
+import json
 from collections.abc import Mapping
 from typing import Final, cast
 
@@ -816,10 +817,26 @@ class TestWordsOfSources:
             for key in ("base", "override")
         ]
 
-    @pytest.mark.parametrize("name", ["5", "true", "~", ".inf", "1e3"])
-    def test_a_name_that_is_no_text_in_yaml_is_refused(self, name: str) -> None:
-        (problem,) = wrong(sources={name: {"type": "value"}})
-        assert f"a source cannot be called '{name}': YAML takes `source: {name}` for something else" in problem
+    @pytest.mark.parametrize("name", ["5", "true", "~", ".inf", "1e3", "a b", "a.b", "{", "ü", " "])
+    def test_every_text_is_a_name(self, name: str) -> None:
+        # "Case-sensitive text, unique": what YAML would make of it without quotes does not matter.
+        steps: list[Json] = [step(source=name), step(name="b", source={"base": name})]
+        document: dict[str, Json] = {"sources": {name: env("HOME")}, "flow": steps}
+        flow = compile_flow_files([FlowFile("a.yaml", json.dumps(document))], CATALOG)
+        assert flow == compile_flow(document, CATALOG)
+        assert [each.source for each in flow.steps] == [name, "flow[1].source"]
+
+    def test_a_name_that_yaml_takes_for_no_text(self) -> None:
+        # A key is its text, so only where it is used must it be in quotes.
+        sources = "sources: {5: {type: value}, true: {type: value}}\n"
+        flow = 'flow: [{name: a, source: 5}, {name: b, source: true}, {name: c, source: {base: 5}}, {name: d, source: "5"}]'
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_flow_files([FlowFile("a.yaml", sources + flow)], CATALOG)
+        assert [str(problem).split(" ", 1)[1] for problem in caught.value.problems] == [
+            "flow[0].source: 'source' must be a name or a mapping, not a number (put it in quotes)",
+            "flow[1].source: 'source' must be a name or a mapping, not a boolean (put it in quotes)",
+            "flow[2].source.base: 'base' must be text, not a number (put it in quotes)",
+        ]
 
     def test_a_name_is_not_empty(self) -> None:
         assert wrong(sources={"": {"type": "value"}}) == ["sources.: a source needs a name that is not empty"]
