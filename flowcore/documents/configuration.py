@@ -82,13 +82,36 @@ def _check_address(parameter: Parameter, configuration: Mapping[str, Json], path
     # Of an address with an expression in it only what stands before that is known.
     known, opening, _ = text.partition(_OPEN)
     scheme = _SCHEME.match(known)
-    allowed = " or ".join(f"{each}://" for each in parameter.schemes)
+    allowed = _allowed(parameter)
     if scheme is not None:
         if scheme[1].lower() not in parameter.schemes:
             findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{scheme[0]}'")
     # What it is joined to may come from where the source is used.
     elif not parameter.joined_to and not (opening and _BEFORE_THE_REST.fullmatch(known)):
         findings.add("bad-value", path, f"'{name}' must begin with {allowed}, not '{known[:_SHOWN]}'")
+
+
+def check_joined(source: SourceType, configuration: Mapping[str, Json], path: Path, findings: Findings) -> None:
+    """Note the relative addresses in *configuration*, that of a step as it is used, that there is nothing to join to.
+
+    Of one in which an expression stands nobody knows whether it is relative.
+    """
+    for name, parameter in source.parameters.items():
+        if not parameter.joined_to or configuration.get(parameter.joined_to) is not None:
+            continue
+        text = configuration.get(name)
+        if isinstance(text, str) and _OPEN not in text and not _SCHEME.match(text):
+            message = (
+                f"'{name}' must begin with {_allowed(parameter)}, not '{text[:_SHOWN]}': there is no"
+                f" '{parameter.joined_to}' that it could be joined to"
+            )
+            hint = f"write the whole address, or give a '{parameter.joined_to}'"
+            findings.add("bad-value", (*path, name), message, hint=hint)
+
+
+def _allowed(parameter: Parameter) -> str:
+    """Return what an address may begin with, for people."""
+    return " or ".join(f"{each}://" for each in parameter.schemes)
 
 
 def _check_names(among: str, configuration: Mapping[str, Json], path: Path, findings: Findings) -> None:

@@ -10,7 +10,7 @@ from flowcore.graph import find_cycles, walked
 from flowcore.model import Source
 from flowcore.values import Json
 
-from .configuration import check_configuration
+from .configuration import check_configuration, check_joined
 from .fields import Fields, type_name
 from .findings import Findings, did_you_mean
 from .merge import merge
@@ -169,6 +169,7 @@ class SourceTable:
             return known
         source = self.sources[key]
         kind = self._catalog[source.type]
+        check_joined(kind, source.configuration, (*path, "configuration"), self._findings)
         roots: Sequence[str] = roots_of(each=each)
         if kind.template_when is not None:
             name, word = kind.template_when

@@ -580,6 +580,51 @@ class TestRefusals:
         override: dict[str, Json] = {"configuration": {"base_url": "http://a"}}
         compile_flow({"sources": {"api": api}, "flow": [step(source={"base": "api", "override": override})]}, CATALOG)
 
+    @pytest.mark.parametrize("url", ["/users", "users", "example.com/users", ""])
+    @pytest.mark.parametrize("base", [{}, {"base_url": None}])
+    def test_an_address_that_nothing_is_there_to_join_to(self, url: str, base: Mapping[str, Json]) -> None:
+        configuration: dict[str, Json] = {"url": url, **base}
+        why = (
+            f"'url' must begin with http:// or https://, not '{url}': there is no 'base_url' that it could be joined to"
+            " (write the whole address, or give a 'base_url')"
+        )
+        assert wrong(step(source={"type": "rest", "configuration": configuration})) == [
+            f"flow[0].source.configuration.url: {why}"
+        ]
+        sources: Json = {"api": {"type": "rest", "configuration": configuration}}
+        assert wrong(step(source="api"), step(name="b", source="api"), sources=sources) == [
+            f"sources.api.configuration.url: {why}"
+        ]
+        assert wrong(step(source={"base": "api"}), sources=sources) == [
+            f"flow[0].source.override.configuration.url: {why}"
+        ]
+        override: Json = {"configuration": {"headers": {"A": "1"}}}
+        assert wrong(step(source={"base": "api", "override": override}), sources=sources) == [
+            f"flow[0].source.override.configuration.url: {why}"
+        ]
+
+    def test_an_address_that_an_override_makes_relative(self) -> None:
+        api: Json = {"type": "rest", "configuration": {"base_url": "http://a", "url": "users"}}
+        override: Json = {"configuration": {"base_url": None}}
+        (problem,) = wrong(step(source={"base": "api", "override": override}), sources={"api": api})
+        assert problem.startswith("flow[0].source.override.configuration.url: 'url' must begin with http:// or")
+
+    @pytest.mark.parametrize(
+        "configuration",
+        [
+            {"url": "/users/{{ run.id }}"},
+            {"url": "{{ run.name }}/users"},
+            {"url": "/users", "base_url": "{{ run.name }}"},
+            {"base_url": "http://a"},
+            {"url": None, "base_url": "http://a"},
+        ],
+    )
+    def test_an_address_of_which_not_all_is_known(self, configuration: Json) -> None:
+        compiled(flow=[step(source={"type": "rest", "configuration": configuration})])
+
+    def test_an_address_that_no_step_uses_may_be_joined_later(self) -> None:
+        compiled(sources={"api": {"type": "rest", "configuration": {"url": "/users"}}}, flow=[step()])
+
     @pytest.mark.parametrize("url", ["ftp://x", "file:///etc/passwd", "gopher://{{ run.id }}/a"])
     def test_an_address_that_cannot_work(self, url: str) -> None:
         scheme = f"{url.partition('//')[0]}//"
@@ -828,10 +873,16 @@ class TestWordsOfSources:
 
     def test_a_name_that_yaml_takes_for_no_text(self) -> None:
         # A key is its text, so only where it is used must it be in quotes.
-        sources = "sources: {5: {type: value}, true: {type: value}}\n"
-        flow = 'flow: [{name: a, source: 5}, {name: b, source: true}, {name: c, source: {base: 5}}, {name: d, source: "5"}]'
+        text = (
+            "sources: {5: {type: value}, true: {type: value}}\n"
+            "flow:\n"
+            "- {name: a, source: 5}\n"
+            "- {name: b, source: true}\n"
+            "- {name: c, source: {base: 5}}\n"
+            "- {name: d, source: '5'}\n"
+        )
         with pytest.raises(FlowDocumentError) as caught:
-            compile_flow_files([FlowFile("a.yaml", sources + flow)], CATALOG)
+            compile_flow_files([FlowFile("a.yaml", text)], CATALOG)
         assert [str(problem).split(" ", 1)[1] for problem in caught.value.problems] == [
             "flow[0].source: 'source' must be a name or a mapping, not a number (put it in quotes)",
             "flow[1].source: 'source' must be a name or a mapping, not a boolean (put it in quotes)",
