@@ -12,7 +12,8 @@ from flowcore.model import Flow
 from flowcore.values import Json
 
 from .flow_document import compile_flow
-from .merge import check_top_level, merge
+from .merge import check_top_level
+from .narrowing import merge_flows
 from .yaml_text import locate, read_yaml
 
 _NODES: Final = re.compile("nodes|nodedefs", re.IGNORECASE)
@@ -55,7 +56,7 @@ def _merged(files: Sequence[FlowFile]) -> tuple[dict[str, Json], Sequence[Proble
             problems.extend(error.problems)
     if len(documents) < len(files):
         raise FlowDocumentError(problems)
-    return merge(documents), problems
+    return merge_flows(documents), problems
 
 
 def is_node_flow(files: Sequence[FlowFile]) -> bool:

@@ -13,7 +13,7 @@ from flowcore.values import Json
 from .configuration import check_configuration, check_joined
 from .fields import Fields, type_name
 from .findings import Findings, did_you_mean
-from .merge import merge
+from .narrowing import merge_source
 from .references import Names, check_expressions, roots_of, written
 
 SOURCE_KEYS: Final = ("type", "configuration")
@@ -160,7 +160,7 @@ class SourceTable:
                 fields.refuse("base", message, code="unknown-source", hint=hint)
             return None
         kind, configuration = self.declared[base]
-        return merge([{"type": kind, "configuration": configuration}, over])
+        return merge_source({"type": kind, "configuration": configuration}, over)
 
     def steps_used(self, key: str, path: Path, names: Names, *, each: bool) -> tuple[str, ...]:
         """Return the steps that a source's configuration refers to; a shared source is looked at once."""
