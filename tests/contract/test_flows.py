@@ -7,8 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+import yaml
 
 from flowcore_adapters.runner.flows import Flows
+
+
+def as_yaml(value: object, dumper: type[Any] = yaml.SafeDumper) -> str:
+    return str(yaml.dump(value, Dumper=dumper))  # pyright: ignore[reportUnknownMemberType]
 
 
 def left() -> dict[str, dict[str, Any]]:
@@ -29,6 +34,7 @@ WAYS: Mapping[str, Callable[[Flows], Any]] = {
     "copy.copy": lambda flows: copy.copy(flows)["a"],
     "copy.deepcopy": lambda flows: copy.deepcopy(flows)["a"],
     "pickle": lambda flows: pickle.loads(pickle.dumps(flows))["a"],  # noqa: S301 - what this test has written
+    "yaml": lambda flows: yaml.safe_load(as_yaml(flows))["a"],
     "dict": lambda flows: dict(flows)["a"],
     "**": lambda flows: {**flows}["a"],
     "update": lambda flows: _updated(flows)["a"],
@@ -58,7 +64,9 @@ def test_it_is_the_dictionary_that_it_looks_like() -> None:
     flows = Flows(left())
     assert flows == left()
     assert repr(flows) == repr(left())
+    assert isinstance(flows, dict)
     assert json.dumps(flows) == json.dumps(left())
+    assert type(copy.deepcopy(flows)) is type(pickle.loads(pickle.dumps(flows))) is dict  # noqa: S301 - as above
     assert (list(flows), len(flows), "b" in flows, flows.get("d"), flows.get("d", 7)) == (
         ["a", "b", "c"],
         3,
@@ -68,6 +76,13 @@ def test_it_is_the_dictionary_that_it_looks_like() -> None:
     )
     with pytest.raises(KeyError, match="d"):
         flows["d"]
+
+
+@pytest.mark.parametrize("dumper", [yaml.SafeDumper, yaml.Dumper])
+def test_yaml_writes_it_like_any_dictionary(dumper: type[Any]) -> None:
+    flows, plain = Flows(left()), left()
+    assert as_yaml(flows, dumper) == as_yaml(plain, dumper)
+    assert as_yaml({"flows": flows, "x": [flows]}, dumper) == as_yaml({"flows": plain, "x": [plain]}, dumper)
 
 
 def test_what_a_caller_changes_stays_for_that_caller() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
 from typing_extensions import override
+from yaml.representer import Representer, SafeRepresenter
 
 from flowcore.values import Json, own_copy
 
@@ -88,3 +89,8 @@ class Flows(dict[str, Outputs]):
     def __reduce_ex__(self, protocol: Any, /) -> Any:
         # For `copy` and `pickle`: a plain dictionary.
         return dict, (dict(self),)
+
+
+# PyYAML writes a dictionary of a type that it was not told of as an object of Python, or not at all.
+SafeRepresenter.add_representer(Flows, SafeRepresenter.represent_dict)
+Representer.add_representer(Flows, Representer.represent_dict)
