@@ -1,10 +1,15 @@
 """Small readers for the nodes that JMESPath's parser makes."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from jmespath.ast import Node
+
+PATHS: Final = frozenset(
+    {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten"}
+)
+"""Nodes whose first child finds what the others look into."""
 
 
 def children(node: "Node") -> "list[Node]":

@@ -14,6 +14,8 @@ _WITHOUT: Final = "leave it away: `x[]`, `x[*]`, `keys(x)` and `unique(x)` are l
 _TEXT: Final = "write `x | to_string`"
 _TRIM: Final = "write `x | trim`"
 _LENGTH: Final = "write `x | length`"
+_JSON: Final = "write `x | to_json`"
+_MATCH: Final = "write `x | regex_match('^a')`"
 _FILTER: Final = "write `x[?condition]`"
 
 FILTERS: Final[Mapping[str, str]] = {
@@ -37,7 +39,7 @@ FILTERS: Final[Mapping[str, str]] = {
     "items": "write `x | keys` or `x | values`",
     "last": "write `x | [-1]`",
     "list": _WITHOUT,
-    "pprint": "write `x | tojson`",
+    "pprint": _JSON,
     "random": "there is no counterpart: an expression gives the same every time",
     "reject": _FILTER,
     "rejectattr": _FILTER,
@@ -54,21 +56,45 @@ FILTERS: Final[Mapping[str, str]] = {
     "wordcount": "write `x | split | length`",
     "wordwrap": _CUT,
     "xmlattr": _CUT,
-    # Python, Ansible and Liquid
+    # Python, Ansible, jq and Liquid
+    "b64decode": _CUT,
+    "b64encode": _CUT,
     "bool": "a condition takes any value as it is; a text is compared: `x == 'true'`",
+    "combine": "write `merge(x, y)`",
     "downcase": "write `x | lower`",
+    "from_yaml": _CUT,
+    "fromjson": "write `x | from_json`",
+    "jsonify": _JSON,
     "len": _LENGTH,
     "lstrip": _TRIM,
+    "regex_findall": _CUT,
+    "regex_replace": "there is no counterpart; `x | replace('a', 'b')` replaces plain text",
+    "regex_search": _MATCH,
     "reversed": "write `x | reverse`",
     "rstrip": _TRIM,
     "size": _LENGTH,
     "sorted": "write `x | sort`",
     "str": _TEXT,
     "strip": _TRIM,
+    "ternary": "for a choice write `x && 'a' || 'b'`",
+    "to_nice_json": _JSON,
+    "to_nice_yaml": _CUT,
+    "to_yaml": _CUT,
     "uniq": "write `x | unique`",
     "upcase": "write `x | upper`",
 }
 """The filters of others and what to write instead."""
+
+CALLS: Final[Mapping[str, str]] = {
+    "get": "write `x.name`",
+    "json": "did you mean `to_json`, or `from_json` for what a text spells",
+    "match": _MATCH,
+    "now": "there is no counterpart: an expression gives the same every time; `run.started_at` is when the run began",
+    "range": _CUT,
+    "search": _MATCH,
+    "test": _MATCH,
+}
+"""What else people call, of names that are too common to be refused where they may be fields."""
 
 LITERALS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("none", "None", "null", "nil", "undefined"), "null"),
@@ -94,16 +120,24 @@ IDIOMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"\bnot\s+in\b|\bin\b"), "write `contains(list, value)`"),
     (re.compile(r"\band\b|\bor\b|\bnot\b"), "write `&&` for and, `||` for or, `!` for not"),
     (re.compile(r"(?:\[|\.)\s*'|\[\s*\""), 'write `x.key`, or `x."a key"` for a name with other characters'),
-    (re.compile(r"(?:[=!<>]=|[<>])\s*-?\d"), "a number is written in backticks: `x > `3``"),
-    (re.compile(r"-?\d+\s*(?:[=!<>]=|[<>])"), "a number is written in backticks: `x > `3``"),
-    (re.compile(r"\|\s*\w+\([^)]*\d"), "a number is written in backticks: `x | round(`2`)`"),
     (
-        re.compile(r"[\w)\]`'\"]\s*(?://|\*\*|[-+*/%~])\s*[\w(`'\"]"),
-        "there is no arithmetic: let a step compute it; texts are joined by standing together: `{{ a }}{{ b }}`",
+        re.compile(r"\b(?:tojson|to_json)\([^()]"),
+        "write `x | to_json`: it takes nothing else, and its text stands in one line",
     ),
     (
         re.compile(r"\w\([^()]*\b\w+\s*=(?!=)"),
         "what a function takes has no names: `map(&name, list)`, `x | join(', ')`",
+    ),
+    (re.compile(r"\{\s*\}"), "an empty mapping is written `` `{}` ``"),
+    (re.compile(r"(?:[=!<>]=|[<>])\s*-?\d"), "a number is written in backticks: `x > `3``"),
+    (re.compile(r"-?\d+\s*(?:[=!<>]=|[<>])"), "a number is written in backticks: `x > `3``"),
+    (
+        re.compile(r"\b(\w+)\((?:[^()]*[\s,])?(-?\d[\d.]*)"),
+        r"a number is written in backticks: `` `\2` ``, as in `x | round(`2`)`",
+    ),
+    (
+        re.compile(r"[\w)\]`'\"]\s*(?://|\*\*|[-+*/%~])\s*[\w(`'\"]"),
+        "there is no arithmetic: let a step compute it; texts are joined by standing together: `{{ a }}{{ b }}`",
     ),
     (re.compile(r"(?<![=!<>])=(?!=)"), "equal is written `==`"),
 )

@@ -19,7 +19,7 @@ from flowcore.expressions import (
 )
 from flowcore.expressions.budget import Meter
 from flowcore.expressions.functions import FlowFunctions
-from flowcore.expressions.spellings import FILTERS
+from flowcore.expressions.spellings import CALLS, FILTERS
 from flowcore.values import Json
 
 USERS: list[Json] = [{"id": 1, "name": "Ada", "age": 36}, {"id": 2, "name": "Bob", "age": 7}]
@@ -229,12 +229,31 @@ class TestFunctions:
         ("text", "message"),
         [
             ("uper(flows.a.b)", "there is no function `uper` (did you mean `upper`?)"),
-            ("upper(flows.a.b, 'x')", "`upper` takes 1 argument, not 2"),
-            ("replace(flows.a.b, 'x')", "`replace` takes 3 arguments, not 2"),
-            ("split(flows.a.b, 'x', 'y')", "`split` takes 1 to 2 arguments, not 3"),
+            ("upper(flows.a.b, 'x')", "`upper` takes 1 argument, not 2 (write `x | upper`)"),
+            ("replace(flows.a.b, 'x')", "`replace` takes 3 arguments, not 2 (write `x | replace('a', 'b')`)"),
+            ("split(flows.a.b, 'x', 'y')", "`split` takes 1 to 2 arguments, not 3 (write `x | split(',')`)"),
             ("not_null()", "`not_null` takes at least 1 argument, not 0 (write `x | not_null`)"),
             ("flows.a.b | uper('x')", "there is no function `uper` (did you mean `upper`?)"),
-            ("flows.a.b.upper()", "`upper` takes 1 argument, not 0 (write `x | upper`)"),
+            ("flows.a.b.upper()", "`upper` cannot be called behind a dot (write `x | upper`)"),
+            ("flows.a.b.split(',')", "`split` cannot be called behind a dot (write `x | split(',')`)"),
+            ("flows.a.b.contains(c)", "`contains` takes 2 arguments, not 1 (write `x | contains('a')`)"),
+            ("flows.a.b.items()", "there is no function `items` (write `x | keys` or `x | values`)"),
+            ("flows.a.b.get('c')", "there is no function `get` (write `x.name`)"),
+            (
+                "flows.a.b | default()",
+                (
+                    "`default` takes 2 arguments, not 1 (write `x | default('none')`, which stands in for null alone;"
+                    " `x || 'none'` also for what is empty)"
+                ),
+            ),
+            (
+                "flows.a.b | map('name')",
+                "`map` takes what to look at in each item, with `&` before it (write `x | map(&name)`)",
+            ),
+            (
+                "sort_by(flows.a.b, age)",
+                "`sort_by` takes what to look at in each item, with `&` before it (write `x | sort_by(&name)`)",
+            ),
         ],
     )
     def test_a_call_that_cannot_work_is_refused_at_load(self, text: str, message: str) -> None:
@@ -243,9 +262,72 @@ class TestFunctions:
     def test_a_misspelt_function_after_a_pipe_is_no_field(self) -> None:
         assert refusal("flows.a.b | lenght") == (
             "there is no function `lenght` to pipe into"
-            " (did you mean `length`? The field is written without a pipe: `.lenght`)"
+            " (did you mean `length`? If not: a field of that name is written `x.lenght`, or after a pipe `@.lenght`)"
         )
         compile_expression("flows.a.b | name")
+        assert "(did you mean `to_json`, or `from_json` for what a text spells? If not: a field" in refusal(
+            "flows.a.b | json"
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (
+                "flows.a | default.x",
+                (
+                    "`default` after a pipe is the function, and takes more than what is piped (write"
+                    " `x | default('none')`; a field of that name is written `x.default`, or after a pipe `@.default`)"
+                ),
+            ),
+            ("flows.a.x | join", "(write `x | join(', ')`; a field of that name is written `x.join`"),
+            (
+                "flows.a | length.x",
+                (
+                    "`length` after a pipe is the function, and what it gives has no fields (a field of that name is"
+                    " written `x.length`, or after a pipe `@.length`)"
+                ),
+            ),
+            ("flows.a | keys.x[0]", "or after a pipe `@.keys`)"),
+            (
+                "flows.a.x | default('y', `true`)",
+                "`default` has all its arguments already, so what was piped is lost (write `x | default('none')`,",
+            ),
+            ("flows.a.x | default('y', true)", "so what was piped is lost"),
+            ("flows.a.x | int(`0`)", "so what was piped is lost (write `x | int`)"),
+            (
+                "flows.a.x | contains(flows.b.y)",
+                (
+                    "`flows` is looked for in what was piped, where nothing of that name is (for a value from elsewhere"
+                    " write `contains(x, y)` without a pipe)"
+                ),
+            ),
+            ("flows.a.x | join(secrets.glue)", "write `join(y, x)` without a pipe"),
+            ("flows.a.x | default([])", "`[]` takes apart what was piped (an empty list is written `` `[]` ``)"),
+        ],
+    )
+    def test_what_could_only_give_null_after_a_pipe_is_refused(self, text: str, message: str) -> None:
+        assert message in refusal(text)
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("flows.fetch | @.word | length", 3),
+            ("flows.fetch.users | keys[0]", None),
+            ("flows.fetch.users[0] | keys[0]", "id"),
+            ("flows.fetch | to_json | from_json.n", 5),
+            ("flows.fetch | contains(word, 'b')", True),
+            ("flows.fetch | length(users)", 2),
+            ("flows.fetch | join(word, ['a', 'b'])", "aabcb"),
+            ("flows.fetch | merge(users[0]) | id", 1),
+            ("flows.fetch.none | default(`[]`)", []),
+            ("flows.fetch.users | map(&name)", ["Ada", "Bob"]),
+        ],
+    )
+    def test_what_looks_at_what_was_piped_is_not(self, text: str, value: Json) -> None:
+        if value is None:
+            assert "`keys` takes object" in trouble(text)
+        else:
+            assert evaluate(text) == value
 
     @pytest.mark.parametrize(
         ("text", "counterpart"),
@@ -276,7 +358,7 @@ class TestFunctions:
             assert "; a field of that name is written `x." in str(caught.value)
 
     def test_every_counterpart_can_be_read_and_is_needed(self) -> None:
-        for name, counterpart in FILTERS.items():
+        for name, counterpart in {**FILTERS, **CALLS}.items():
             assert name not in FlowFunctions.FUNCTION_TABLE
             for spelling in re.findall(r"write `([^`]+)`", counterpart):
                 compile_search(spelling)
@@ -340,6 +422,15 @@ class TestRefusals:
             ("let $x = a.b in $x", "there is no `let`"),
             ("map(attribute='x', a.b)", "what a function takes has no names"),
             ("a.x = 'b'", "equal is written `==`"),
+            ("a.x | tojson(indent=2)", "write `x | to_json`: it takes nothing else"),
+            ("a.x | to_json(2)", "write `x | to_json`: it takes nothing else"),
+            ("a.x | sort(reverse=1)", "what a function takes has no names"),
+            ("a.x | default(0)", "a number is written in backticks: `` `0` ``"),
+            ("a.x | default({})", "an empty mapping is written `` `{}` ``"),
+            ("a.x | truncate(20)", "there is no function `truncate`: there is no counterpart"),
+            ("a.x | selectattr('y', 'eq', 1)", "there is no function `selectattr`: write `x[?condition]`"),
+            ("range(3)", "there is no function `range`"),
+            ("a.x | round(2)", "a number is written in backticks: `` `2` ``"),
             ('a.x | default("none")', "write 'none' in single quotes"),
             ('a.x == "none"', "write 'none' in single quotes"),
         ],
