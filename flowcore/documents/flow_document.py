@@ -23,6 +23,7 @@ from flowcore.values import Json
 from .fields import LONGEST_S, Fields, type_name
 from .findings import Findings, did_you_mean
 from .flow_sources import SourceTable
+from .keys import fill_keys
 from .plain import check_plain
 from .references import ROOTS, Names, check_expressions, roots_of
 from .step_parts import read_outputs, read_retry
@@ -176,14 +177,14 @@ class _Compiler:
     def _step(self, fields: Fields | None, number: int, outputs: Mapping[str, tuple[Output, ...]]) -> Step | None:
         if fields is None:
             return None
-        for_each = _braced(fields.raw("for_each"))
+        for_each = fill_keys(_braced(fields.raw("for_each")), (*fields.path, "for_each"), self._findings)
         if for_each is not None and not isinstance(for_each, (str, list, tuple)):
             fields.refuse("for_each", f"'for_each' must be a list or an expression, not {type_name(for_each)}")
         when = _braced(fields.raw("when"))
         if when is not None and not isinstance(when, (str, bool)):
             fields.refuse("when", f"'when' must be an expression or a boolean, not {type_name(when)}")
         roots = roots_of(each=for_each is not None)
-        payload = _payload(fields.raw("input"))
+        payload = fill_keys(_payload(fields.raw("input")), (*fields.path, "input"), self._findings)
         needed = dict.fromkeys(self._depends_on(fields))
         needed.update(dict.fromkeys(self._expressions(payload, (*fields.path, "input"), roots)))
         needed.update(dict.fromkeys(self._expressions(when, (*fields.path, "when"), ROOTS)))

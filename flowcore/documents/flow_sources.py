@@ -13,6 +13,7 @@ from flowcore.values import Json
 from .configuration import check_configuration, check_joined
 from .fields import Fields, type_name
 from .findings import Findings, did_you_mean
+from .keys import fill_members
 from .narrowing import merge_source
 from .references import Names, check_expressions, roots_of, written
 
@@ -77,7 +78,9 @@ class SourceTable:
             message = f"unknown source type '{kind}'; {self._kinds()}"
             self._findings.add("unknown-source-type", (*path, "type"), message, hint=did_you_mean(kind, self._catalog))
             return False
-        checked = check_configuration(source, configuration, (*path, "configuration"), self._findings)
+        path = (*path, "configuration")
+        filled = fill_members(configuration, path, self._findings)
+        checked = check_configuration(source, filled, path, self._findings)
         self.sources[key] = Source(type=kind, configuration=checked)
         return True
 

@@ -1,8 +1,6 @@
 """Checking what expressions refer to, and reading a step's dependencies out of them."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 import attrs
 
@@ -12,11 +10,9 @@ from flowcore.expressions import Reference, check_template, spelled
 from flowcore.values import Json
 
 from .findings import Findings, did_you_mean
-from .yaml_scalars import shown
 
 ROOTS = ("flows", "sources", "run", "secrets")
 ITEM_ROOTS = ("item", "index")
-_EXPRESSION: Final = re.compile(r"\{\{.*\}\}", re.DOTALL)
 _RUN_FIELDS = ("id", "name", "started_at")
 
 
@@ -56,32 +52,8 @@ def check_expressions(
     found, errors = check_template(value)
     for where, error in errors:
         findings.add("bad-expression", (*path, *where), error.message, hint=error.hint)
-    for where in _braced_keys(value):
-        message = f"the key `{shown(str(where[-1]))}` holds an expression; only values are filled in"
-        hint = "let a step build the mapping, and take all of it: `{{ flows.<step>.<output> }}`"
-        findings.add("bad-expression", (*path, *where), message, hint=hint)
     for reference in found:
         yield from _check(reference, path, findings, names, roots)
-
-
-def _has_braced_key(value: Json) -> bool:
-    """Return whether there is such a key: nearly always there is none, and this does without the paths."""
-    if isinstance(value, dict):
-        return any("{{" in key for key in value) or any(map(_has_braced_key, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(_has_braced_key, value))
-
-
-def _braced_keys(value: Json) -> Iterator[Path]:
-    """Yield where in *value* a key of a mapping holds an expression."""
-    if not _has_braced_key(value):
-        return
-    waiting: list[tuple[Path, Json]] = [((), value)]
-    for path, here in waiting:
-        if isinstance(here, dict):
-            yield from ((*path, key) for key in here if _EXPRESSION.search(key))
-            waiting.extend(((*path, key), item) for key, item in here.items())
-        elif isinstance(here, (list, tuple)):
-            waiting.extend(((*path, number), item) for number, item in enumerate(here))
 
 
 def _check(reference: Reference, path: Path, findings: Findings, names: Names, roots: Sequence[str]) -> Iterator[str]:

@@ -896,7 +896,7 @@ class TestWordsOfSources:
         key = "key {{ flows.p.v }}"
         value: Json = {"a": [1, {key: 1}], "{{": {"}}": 2}}
         source: Json = {"type": "rest", "configuration": {"url": "http://x", "headers": {key: "v"}}}
-        why = f"the key `{key}` holds an expression; only values are filled in (let a step build the mapping, and take"
+        why = f"the key `{key}` holds an expression that reads something; only values are filled in (let a step build"
         found = wrong(PRODUCER, step(input=value, source=source))
         assert [problem.split(why)[0] for problem in found] == [
             f"flow[1].input.a[1].{key}: ",
