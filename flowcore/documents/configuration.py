@@ -18,6 +18,8 @@ from .fields import type_name
 from .findings import Findings, did_you_mean
 
 _OPEN, _CLOSE = "{{", "}}"
+_MARK, _END = "\ue000", "\ue001"
+_HELD: Final = re.compile(f"{_MARK}([0-9]*){_END}")
 _LISTED: Final = 20
 """How many names a message lists."""
 _SHOWN: Final = 80
@@ -202,17 +204,19 @@ def _words(name: str, text: str, path: Path, findings: Findings) -> Json:
     held: list[str] = []
     plain: list[str] = []
     start = 0
+    # The mark itself, wherever it stands in the text, is held like an expression.
+    marked = text.replace(_MARK, f"{_MARK}{_END}")
     try:
-        while (opening := text.find(_OPEN, start)) >= 0:
-            closing = expression_end(text, opening + len(_OPEN)) + len(_CLOSE)
+        while (opening := marked.find(_OPEN, start)) >= 0:
+            closing = expression_end(marked, opening + len(_OPEN)) + len(_CLOSE)
             # Private characters that no shell word gives a meaning stand for the expression while words are cut.
-            plain.append(f"{text[start:opening]}\ue000{len(held)}\ue001")
-            held.append(text[opening:closing])
+            plain.append(f"{marked[start:opening]}{_MARK}{len(held)}{_END}")
+            held.append(marked[opening:closing].replace(f"{_MARK}{_END}", _MARK))
             start = closing
     except ExpressionError:
         # The check of the expressions says what is wrong with it.
         return [text]
-    plain.append(text[start:])
+    plain.append(marked[start:])
     try:
         words = shlex.split("".join(plain))
     except ValueError as error:
@@ -220,9 +224,7 @@ def _words(name: str, text: str, path: Path, findings: Findings) -> Json:
         return [text]
     if not words:
         findings.add("bad-value", path, f"'{name}' is empty")
-    for number, expression in enumerate(held):
-        words = [word.replace(f"\ue000{number}\ue001", expression) for word in words]
-    return words
+    return [_HELD.sub(lambda found: held[int(found[1])] if found[1] else _MARK, word) for word in words]
 
 
 def _said(value: Json) -> str:

@@ -47,6 +47,11 @@ class Findings:
         return tuple(self._found.values())
 
     @property
+    def count(self) -> int:
+        """How many problems are noted."""
+        return len(self._found)
+
+    @property
     def sound(self) -> bool:
         """Whether no error was noted (warnings do not count)."""
         return all(problem.severity is not Severity.ERROR for problem in self._found.values())

@@ -1,6 +1,7 @@
 """Checking what expressions refer to, and reading a step's dependencies out of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import attrs
 
@@ -13,6 +14,8 @@ from .findings import Findings, did_you_mean
 
 ROOTS = ("flows", "sources", "run", "secrets")
 ITEM_ROOTS = ("item", "index")
+_MOST_TOLD: Final = 100
+"""How many wrong names of one value are told: a hint is a look at every name there is."""
 _RUN_FIELDS = ("id", "name", "started_at")
 
 
@@ -52,7 +55,14 @@ def check_expressions(
     found, errors = check_template(value)
     for where, error in errors:
         findings.add("bad-expression", (*path, *where), error.message, hint=error.hint)
-    for reference in found:
+    most = findings.count + _MOST_TOLD
+    for number, reference in enumerate(found):
+        if findings.count >= most:
+            message = (
+                f"{_MOST_TOLD} names in these expressions are wrong; {len(found) - number} more were not looked at"
+            )
+            findings.add("unknown-name", path, message, hint="mend those first")
+            return
         yield from _check(reference, path, findings, names, roots)
 
 

@@ -18,12 +18,14 @@ from .budget import MAX_SIZE
 from .evaluation import Expression, compile_expression
 from .references import Reference
 
-_STATEMENT: Final = re.compile(r"\{%-?\s*(?P<word>[a-z]+)\b.*?%\}", re.DOTALL)
+_STATEMENT: Final = re.compile(r"\{%-?\s*(?P<word>[a-z]+)\b(?:(?!\{%|%\}).)*%\}", re.DOTALL)
 _STATEMENT_HINTS: Final[Mapping[str, str]] = {
     "if": "for a choice write `{{ condition && a || b }}`, or give the step a `when`",
     "for": "to run a step for every item of a list give it a `for_each`; a list is shaped by `{{ list[].name }}`",
     "set": "let a step of its own compute the value",
 }
+_MOST_TOLD: Final = 20
+"""How many faults of one text are told: whoever makes the same mistake 20,000 times sees it in these."""
 _QUOTES: Final = frozenset("'\"`")
 
 
@@ -191,19 +193,30 @@ def _statements(text: str) -> Sequence[ExpressionError]:
     """Return what to say about each `{% ... %}` in *text*; those that only go on or end one say nothing new."""
     found = list(_STATEMENT.finditer(text))
     openers = [statement for statement in found if not statement["word"].startswith(("end", "el"))]
-    return [
+    left = len(openers) - _MOST_TOLD
+    told = [
         ExpressionError(
             f"`{statement.group()[:60]}` is no expression",
             hint=_STATEMENT_HINTS.get(statement["word"], "only `{{ expressions }}` are known here"),
         )
-        for statement in openers or found[:1]
+        for statement in openers[:_MOST_TOLD] or found[:1]
     ]
+    return told if left <= 0 else [*told, ExpressionError(f"{left} more `{{% ... %}}` of this text are none either")]
 
 
 def _parts(text: str, errors: list[ExpressionError]) -> Iterator[str | Expression]:
-    """Yield the plain pieces and the sound expressions of *text*; what is wrong with the others goes to *errors*."""
+    """Yield the plain pieces and the sound expressions of *text*; what is wrong with the others goes to *errors*.
+
+    The same fault is told once, and after 20 the others are only counted: each takes as long to read as a sound one.
+    """
     start = 0
+    wrong: set[str] = set()
     while (opening := text.find("{{", start)) >= 0:
+        if len(wrong) == _MOST_TOLD:
+            left = text.count("{{", opening)
+            message = f"{_MOST_TOLD} expressions of this text are wrong; {left} more were not looked at"
+            errors.append(ExpressionError(message, hint="mend those first"))
+            return
         if opening > start:
             yield text[start:opening]
         try:
@@ -211,11 +224,15 @@ def _parts(text: str, errors: list[ExpressionError]) -> Iterator[str | Expressio
         except ExpressionError as error:
             errors.append(error)
             return
-        try:
-            yield compile_expression(text[opening + 2 : closing].strip())
-        except ExpressionError as error:
-            errors.append(error)
+        expression = text[opening + 2 : closing].strip()
         start = closing + 2
+        if expression in wrong:
+            continue
+        try:
+            yield compile_expression(expression)
+        except ExpressionError as error:
+            wrong.add(expression)
+            errors.append(error)
     if start < len(text):
         yield text[start:]
 

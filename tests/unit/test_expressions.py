@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -653,6 +654,30 @@ class TestTemplates:
         references, errors = check_template(text)
         assert [error.message.split(" is no ")[0].split(" opens ")[0] for _, error in errors] == told
         assert tuple(reference.root for reference in references) == found
+
+    @pytest.mark.parametrize(
+        ("text", "count", "last"),
+        [
+            ("{{ x['k'] }}" * 20_000, 1, "`x['k']` is no JMESPath"),
+            ("".join(f"{{{{ x['{n}'] }}}}" for n in range(20)), 20, "`x['19']` is no JMESPath"),
+            (
+                "".join(f"{{{{ x['{n}'] }}}}" for n in range(20_000)),
+                21,
+                "20 expressions of this text are wrong; 19980 more were not looked at (mend those first)",
+            ),
+            ("{% if x %}" * 20, 20, "`{% if x %}` is no expression"),
+            ("{% if x %}" * 20_000, 21, "19980 more `{% ... %}` of this text are none either"),
+            ("{% if x " * 20_000 + "%}", 1, "`{% if x %}` is no expression"),
+        ],
+    )
+    def test_of_very_many_faults_in_one_text_the_first_are_told(self, text: str, count: int, last: str) -> None:
+        began = time.process_time()
+        _found, errors = check_template(text)
+        took_s = time.process_time() - began
+        assert len(errors) == count
+        assert str(errors[-1][1]).startswith(last)
+        # Every one of them takes 0.1 ms, and a search from each to the end of the text 10 s in all.
+        assert took_s < 1
 
     @pytest.mark.parametrize(
         ("text", "message"),

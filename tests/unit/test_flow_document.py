@@ -269,6 +269,8 @@ class TestSoundFlows:
             ('echo "a {{ flows.p.v }} b"', ["echo", "a {{ flows.p.v }} b"]),
             ("echo {{ {a: {b: flows.p.v}} }}", ["echo", "{{ {a: {b: flows.p.v}} }}"]),
             (["a", "b c"], ["a", "b c"]),
+            ("\ue0000\ue001 {{ '\ue0000\ue001' }}\ue000", ["\ue0000\ue001", "{{ '\ue0000\ue001' }}\ue000"]),
+            (" ".join(["{{ flows.p.v }}"] * 3_000), ["{{ flows.p.v }}"] * 3_000),
         ],
     )
     def test_a_command_line_is_split_into_words_with_its_expressions_whole(self, command: Json, words: Json) -> None:
@@ -473,6 +475,16 @@ class TestRefusals:
         )
         assert message in found[0]
         assert found[0].startswith("flow[1].input")
+
+    @pytest.mark.parametrize(("count", "told"), [(100, 100), (5_000, 101)])
+    def test_of_very_many_names_in_one_value_the_first_are_told(self, count: int, told: int) -> None:
+        text = "".join(f"{{{{ flows.u{number}.v }}}}" for number in range(count))
+        found = wrong(PRODUCER, step(input=["{{ flows.p.v }}", text]))
+        assert len(found) == told
+        assert found[0] == "flow[1].input: `flows.u0` names no step of this flow"
+        if count > told:
+            message = "100 names in these expressions are wrong; 4900 more were not looked at (mend those first)"
+            assert found[-1] == f"flow[1].input: {message}"
 
     @pytest.mark.parametrize(
         ("name", "value", "wanted"),
