@@ -82,14 +82,19 @@ class Signals:
 
 
 def _leave(number: int, last_words: str) -> None:
-    """End the program now: no waiting, no cleaning up but for the terminal and the child processes."""
-    _kill_children()
+    """End the program now: no waiting, no cleaning up but for the terminal and the child processes.
+
+    Those are found first and killed last: nothing is waited for between the first kill and our end, so that no thread
+    of ours sees a child go and records the end of what was just said to be left.
+    """
     show_cursor = ""
     with suppress(OSError, ValueError, AttributeError):
         show_cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""
     words = show_cursor + (f"{last_words}\n" if last_words else "")
     if words:
         _say_in_time(words.encode(errors="backslashreplace"))
+    for child in _children():
+        _kill(child)
     os._exit(128 + number)
 
 
@@ -112,12 +117,13 @@ def _say_in_time(words: bytes) -> None:
         done.acquire(timeout=_WORDS_S)
 
 
-def _kill_children() -> None:
-    """Kill the process groups of our children: they have been asked already, and nobody will be left to ask again."""
+def _children() -> list[int]:
+    """Return our child processes: they have been asked to end already, and nobody will be left to ask again."""
+    found: list[int] = []
     with suppress(OSError, ValueError):
         for task in Path("/proc/self/task").iterdir():
-            for child in (task / "children").read_text(encoding="ascii").split():
-                _kill(int(child))
+            found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return found
 
 
 def _kill(child: int) -> None:
