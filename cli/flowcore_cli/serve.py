@@ -185,7 +185,7 @@ def serve(
         services.lifetimes.start()
         if insecure_no_auth and guard.token is None:
             warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
-        tell(f"serving at {server.url} until Ctrl-C")
+        tell(f"serving at {server.url} until Ctrl-C, the page at {server.url}/ui")
         if run is not None:
             serving.adopt(run.record(log))
             tell(f"run {run.own.run_id} of {visible(run.flow.name)} started")

@@ -15,6 +15,7 @@ from flowcore.values import Instant
 from flowcore_adapters.artifacts.services import artifact_services
 from flowcore_adapters.clock import SystemClock
 from flowcore_adapters.http import wsgi
+from flowcore_adapters.http.lazy import LazyApplication
 from flowcore_adapters.logs.memory import SharedMemoryEventLog
 from flowcore_adapters.logs.sqlite import SqliteEventLog
 from tests.contract.wsgi_client import call
@@ -52,7 +53,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def lazy() -> "WSGIApplication":
-    return wsgi._LazyApp()
+    return LazyApplication(wsgi._make, wsgi._TROUBLE)
 
 
 def test_the_log_of_the_environment(path: Path) -> None:

@@ -36,6 +36,8 @@ def test_a_page_is_one_program(page: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("page", "number"), [(page, number) for page in ALONE for number in range(len(blocks(page)))])
 def test_each_block_is_a_program(page: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # What a program sets here is taken back afterwards.
+    monkeypatch.setenv("RUNNER_STATUS_URL", "")
     (tmp_path / "flow.yaml").write_text(
         "flow: [{name: fetch_users, source: value, input: [1, 2], "
         'output: [{name: count, type: jmespath, value: "length(@)"}]}]',

@@ -122,7 +122,7 @@ def test_serve_runs_the_flow_once_and_serves_on(command: Command, start: Start) 
     assert (code, out) == (143, "")
     assert took_s < 2
     assert re.fullmatch(
-        r"serving at http://127\.0\.0\.1:\d+ until Ctrl-C\n"
+        r"serving at (http://127\.0\.0\.1:\d+) until Ctrl-C, the page at \1/ui\n"
         r"run \d+ of etl started\n"
         r"✓ run \d+ of etl succeeded in .* s: 1 succeeded\n"
         r"  recorded: flowcore-cli show \d+\n",

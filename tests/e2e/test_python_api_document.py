@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +13,8 @@ from threading import Thread
 
 import pytest
 from typing_extensions import override
+
+from tests.e2e.ports import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -62,14 +63,6 @@ def run(program: str, folder: Path, *, code: int = 0) -> str:
     )
     assert (done.returncode, done.stderr) == (code, "")
     return done.stdout
-
-
-def free_port() -> int:
-    """Return a port that is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class TestPrograms:

@@ -3,12 +3,10 @@
 from typing import TYPE_CHECKING, Final
 
 import attrs
-import falcon
 
 from flowcore.ports import EventLog
 from flowcore_adapters.audited_log import audited
 
-from . import errors
 from .audit import Auditor
 from .description.openapi import described
 from .execution_routes import execution_routes
@@ -20,6 +18,8 @@ from .incoming.guard import Guard, GuardSettings
 from .live.event_stream import EventStreamResource
 from .live.socket_io import PATH as SOCKET_IO_PATH
 from .live.socket_io import Missing, SocketIo
+from .page.resources import page_routes
+from .routed import routed
 from .routing import Route, Scope
 from .uploads.resources import PATH as UPLOAD_PATH
 from .uploads.resources import UploadResource, Uploads
@@ -29,22 +29,10 @@ from .views.resource import OwnRun, ViewResource
 from .views.shortcut import Shortcut
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
 THREADS: Final = 16
 """How many threads a server should give the application at least."""
-_ROUTED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-"""The methods that a resource may have a responder for."""
-_NEVER_ROUTED: Final = "TRACE"
-
-
-class _Request(falcon.Request):
-    """A request whose invented method is one that is not allowed (405), not one that is not understood (400)."""
-
-    def __init__(self, env: "WSGIEnvironment", options: falcon.RequestOptions | None = None) -> None:
-        super().__init__(env, options)
-        if self.method not in _ROUTED:
-            self.method = _NEVER_ROUTED
 
 
 def routes(
@@ -68,6 +56,7 @@ def routes(
     outputs = ViewResource(log, cache, admission, "outputs", empty=b"{}", own=own)
     return (
         Route("/healthz", HealthResource(log), Scope.OPEN),
+        *page_routes(),
         Route("/status", status, Scope.READ),
         Route("/outputs", outputs, Scope.READ),
         Route("/api/runs/{run_id}/events", EventsResource(log), Scope.READ),
@@ -116,12 +105,6 @@ def create_app(
     if starting is not None:
         recorded = attrs.evolve(starting.launcher, log=audited(starting.launcher.log))
         starting = attrs.evolve(starting, launcher=recorded)
-    application = falcon.App(request_type=_Request)
-    errors.install(application)
-    # A repeated parameter must be seen as such, and an empty one is not a missing one.
-    application.req_options.keep_blank_qs_values = True
-    application.req_options.auto_parse_qs_csv = False
-    application.req_options.strip_url_path_trailing_slash = False
     admission = Admission(threads)
     table = described(
         routes(
@@ -135,9 +118,8 @@ def create_app(
         )
     )
     scopes = {route.path: route.scope for route in table}
+    application = routed(table)
     application.add_middleware(Auditor(scopes, token=guard.token is not None))
-    for route in table:
-        application.add_route(route.path, route.resource)
     views = {route.path: route.resource for route in table if isinstance(route.resource, ViewResource)}
     signed = None if uploads is None else uploads.signed
     live = SocketIo(Shortcut(application, views), log, admission)

@@ -17,6 +17,7 @@ from flowcore_adapters.node_choices import POLICIES, RUNTIMES
 from flowcore_adapters.node_runtime import NodeRuntime
 
 from .incoming.authority import origin_of
+from .incoming.guard import SHORTEST_TOKEN, GuardSettings
 
 _MOST: Final = 1000
 """So many threads or workers are more than any machine can use."""
@@ -32,22 +33,19 @@ class Settings:
 
     Attributes:
         named_db: The event log; None where nobody has named one.
+        guard: What requests must bring; without a good token only this machine is answered, unless it says otherwise.
         threads: How many threads the server has; None where nobody says.
-        insecure: Whether other machines are answered without a token.
         start: Whether runs are driven here.
         private_targets: Whether flows may call addresses of this machine and of private networks.
     """
 
     named_db: Path | None
-    token: str | None
-    allow_hosts: tuple[str, ...]
-    allow_origins: tuple[str, ...]
+    guard: GuardSettings
     store_dir: Path | None
     stores: Mapping[str, Store]
     mount_roots: tuple[Path, ...]
     public_url: str | None
     threads: int | None
-    insecure: bool
     start: bool
     workflows_root: Path
     batch_workers: int
@@ -69,15 +67,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     reader = _Reader(environment)
     settings = Settings(
         named_db=reader.file("FLOWCORE_DB"),
-        token=reader.text("FLOWCORE_TOKEN"),
-        allow_hosts=reader.listed("FLOWCORE_ALLOW_HOSTS"),
-        allow_origins=reader.origins("FLOWCORE_ALLOW_ORIGINS"),
+        guard=reader.guard(),
         store_dir=reader.path("FLOWCORE_STORE_DIR"),
         stores=reader.stores("FLOWCORE_STORES"),
         mount_roots=tuple(map(Path, reader.listed("FLOWCORE_MOUNT_ROOTS", os.pathsep))),
         public_url=reader.url("FLOWCORE_PUBLIC_URL"),
         threads=reader.count("FLOWCORE_THREADS"),
-        insecure=reader.flag("FLOWCORE_INSECURE_NO_AUTH"),
         start=reader.flag("FLOWCORE_START"),
         workflows_root=reader.directory("FLOWCORE_WORKFLOWS_ROOT"),
         batch_workers=reader.count("FLOWCORE_BATCH_WORKERS") or 4,
@@ -88,8 +83,19 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             reader.seconds("FLOWCORE_NODE_TIMEOUT"),
         ),
     )
-    if reader.problems:
-        raise SettingsError("; ".join(reader.problems))
+    reader.check()
+    return settings
+
+
+def read_guard(environment: Mapping[str, str]) -> GuardSettings:
+    """Return what *environment* says about who is answered.
+
+    Raises:
+        SettingsError: Something in it cannot be.
+    """
+    reader = _Reader(environment)
+    settings = reader.guard()
+    reader.check()
     return settings
 
 
@@ -103,6 +109,20 @@ class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.problems: list[str] = []
         self._environment = environment
+
+    def check(self) -> None:
+        if self.problems:
+            raise SettingsError("; ".join(self.problems))
+
+    def guard(self) -> GuardSettings:
+        token = self.text("FLOWCORE_TOKEN")
+        secured = self.flag("FLOWCORE_INSECURE_NO_AUTH") or len(token or "") >= SHORTEST_TOKEN
+        return GuardSettings(
+            token=token,
+            allow_hosts=self.listed("FLOWCORE_ALLOW_HOSTS"),
+            allow_origins=self.origins("FLOWCORE_ALLOW_ORIGINS"),
+            local_only=not secured,
+        )
 
     def text(self, name: str) -> str | None:
         return self._environment.get(name) or None

@@ -29,9 +29,8 @@ enough, and a Host header may bring the port that the server says it listens on.
 import atexit
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -50,14 +49,13 @@ from flowcore_adapters.workflow_files import WorkflowFolders
 
 from .app import create_app
 from .environment import Settings, SettingsError, read_settings
-from .errors import error_body
 from .executions.start_resources import Starting
 from .flow_runs.service import NodeService
 from .incoming.admission import KEPT_FREE
-from .incoming.guard import SHORTEST_TOKEN, GuardSettings
+from .lazy import LazyApplication
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _LOG: Final = logging.getLogger("flowcore.http")
 _TROUBLE: Final[Mapping[type[Exception], str]] = {
@@ -90,13 +88,7 @@ def get_app(*, threads: int = _FEW) -> "WSGIApplication":
 
 def _open(settings: Settings, opened: ExitStack, threads: int) -> "WSGIApplication":
     """Return the application; what is to be closed with it, or if it cannot be made, is *opened*."""
-    secured = len(settings.token or "") >= SHORTEST_TOKEN or settings.insecure
-    guard = GuardSettings(
-        token=settings.token,
-        allow_hosts=settings.allow_hosts,
-        allow_origins=settings.allow_origins,
-        local_only=not secured,
-    )
+    guard = settings.guard
     count = settings.threads or threads
     log = opened.enter_context(closing(SqliteEventLog(settings.named_db or make_default_path())))
     services = _services(settings, log)
@@ -172,34 +164,10 @@ def _drive(settings: Settings, log: EventLog, services: ArtifactServices, opened
     )
 
 
-class _LazyApp:
-    """The application, made at the first request: a server that forks must not hand an open log to its children."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._application: WSGIApplication | None = None
-
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer one request."""
-        application = self._application
-        if application is None:
-            try:
-                application = self._open(environ)
-            except (LogError, SettingsError, StoreConfigurationError) as error:
-                _LOG.error("no request can be answered: %s", error)
-                # What exactly is wrong is for the operator alone.
-                body = error_body(_TROUBLE.get(type(error), _TROUBLE[LogError]))
-                headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-                start_response("500 Internal Server Error", headers)
-                return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
-        return application(environ, start_response)
-
-    def _open(self, environ: "WSGIEnvironment") -> "WSGIApplication":
-        with self._lock:
-            if self._application is None:
-                # One request at a time: none of them may wait for news.
-                self._application = get_app(threads=_FEW if environ["wsgi.multithread"] else 1)
-            return self._application
+def _make(environ: "WSGIEnvironment") -> "WSGIApplication":
+    # One request at a time: none of them may wait for news.
+    return get_app(threads=_FEW if environ["wsgi.multithread"] else 1)
 
 
-app = _LazyApp()
+app = LazyApplication(_make, _TROUBLE)
+"""Opened at the first request: a server that forks must not hand an open log to its children."""

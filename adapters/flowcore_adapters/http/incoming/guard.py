@@ -7,6 +7,7 @@ every method, invented ones included.
 
 import hmac
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -58,7 +59,7 @@ class GuardSettings:
         host: The name or address that the server is bound to.
         allow_hosts: Further names that requests may use: `name` with any port, or `name:port`.
         allow_origins: Origins of other sites that may call, such as `https://ui.example.com`.
-        token: What `Authorization: Bearer` must bring, or None.
+        token: What `Authorization: Bearer` must bring, or the password that a browser asks its user for; or None.
         max_body: How large a body may be, in bytes.
         local_only: True to answer nobody but this machine: for an application that cannot know where it is bound.
     """
@@ -158,7 +159,7 @@ class Guard:
             self._check_host(host, port)
         if environ.get("PATH_INFO") != _OPEN_PATH:
             if self._token is not None and not (upload and self._signed is not None and self._signed(environ)):
-                self._check_token(environ.get("HTTP_AUTHORIZATION", ""), self._token)
+                self._check_token(environ, self._token)
             if self._settings.local_only:
                 _check_local(environ.get("REMOTE_ADDR", ""))
         origin = None
@@ -183,13 +184,19 @@ class Guard:
         if len(self._good) < _REMEMBERED:
             self._good[host] = own_port
 
-    def _check_token(self, authorization: str, token: bytes) -> None:
-        scheme, _, given = authorization.partition(" ")
+    def _check_token(self, environ: "WSGIEnvironment", token: bytes) -> None:
+        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         # WSGI hands over bytes as Latin-1.
-        right = hmac.compare_digest(given.strip().encode("latin-1", "replace"), token)
+        brought = given.strip().encode("latin-1", "replace")
+        if scheme.lower() == "basic":
+            brought = _password(brought)
+        right = hmac.compare_digest(brought, token)
         # An empty token would be brought by everybody.
-        if not right or not token or scheme.lower() != "bearer":
-            raise _RefusedError(HTTPStatus.UNAUTHORIZED, "a token is needed", ("WWW-Authenticate", "Bearer"))
+        if not right or not token or scheme.lower() not in {"bearer", "basic"}:
+            # People who open the page are asked by their browser; programs are not invited to send passwords.
+            people = "text/html" in environ.get("HTTP_ACCEPT", "")
+            challenge = 'Basic realm="flowcore: the token is the password", charset="UTF-8"' if people else "Bearer"
+            raise _RefusedError(HTTPStatus.UNAUTHORIZED, "a token is needed", ("WWW-Authenticate", challenge))
 
     def _check_origin(self, environ: "WSGIEnvironment", host: str) -> str | None:
         given: str | None = environ.get("HTTP_ORIGIN")
@@ -225,6 +232,14 @@ class Guard:
         files = kind == _FORM and path == _FILES_PATH
         if (chunked or length.strip("0")) and kind != "application/json" and path != _PACKETS_PATH and not files:
             raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
+
+
+def _password(credentials: bytes) -> bytes:
+    """Return the password of Basic *credentials*, whatever the name; nothing when there is none (RFC 7617)."""
+    try:
+        return b64decode(credentials, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def _bracketed(host: str) -> str:
