@@ -11,7 +11,7 @@ from typing import Final
 
 from flowcore.catalog import Kind, Parameter, SourceType
 from flowcore.errors import ExpressionError, Path
-from flowcore.expressions import expression_end, to_text
+from flowcore.expressions import compile_template, expression_end, to_text
 from flowcore.values import Json
 
 from .fields import type_name
@@ -117,26 +117,43 @@ def _allowed(parameter: Parameter) -> str:
 
 
 def _check_names(among: str, configuration: Mapping[str, Json], path: Path, findings: Findings) -> None:
-    """Note the texts of *value* that are not listed under *among*, unless an expression there may list anything."""
+    """Note the texts of *value* that are not listed under *among*, so far as that is known before anything runs."""
     name = str(path[-1])
-    value, listed = configuration.get(name), configuration.get(among)
-    known = listed if isinstance(listed, (list, tuple)) else [] if listed is None else [listed]
-    if not among or not isinstance(value, (list, tuple)):
+    written, listed = configuration.get(name), configuration.get(among)
+    if not among or not isinstance(written, (list, tuple, str)):
         return
-    if any(isinstance(each, str) and _OPEN in each for each in known):
+    value, given = _known(written), _known(listed)
+    known = [_known(each) for each in given] if isinstance(given, (list, tuple)) else [] if listed is None else [given]
+    if None in known or (isinstance(written, str) and _OPEN not in written):
+        # A text for a list is told as such.
         return
     names = [each for each in known if isinstance(each, str)]
-    allowed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "") if names else "nothing is listed"
-    given = frozenset(names)
-    strange = [
-        (number, item)
-        for number, item in enumerate(value)
-        if isinstance(item, str) and _OPEN not in item and item not in given
-    ]
+    items = [_known(item) for item in (value if isinstance(value, (list, tuple)) else [value])]
+    allowed = frozenset(names)
+    strange = [(number, item) for number, item in enumerate(items) if isinstance(item, str) and item not in allowed]
     # Each hint compares with every name that is listed: the first ones show what is wrong.
     for number, item in strange[:_LISTED]:
-        message = f"'{name}' must be of what '{among}' lists ({allowed}), not '{item[:_SHOWN]}'"
-        findings.add("bad-value", (*path, number), message, hint=did_you_mean(item, names))
+        place = path if isinstance(written, str) else (*path, number)
+        message = f"'{name}' must be of what '{among}' lists ({enumeration(names)}), not '{item[:_SHOWN]}'"
+        findings.add("bad-value", place, message, hint=did_you_mean(item, names))
+
+
+def enumeration(names: Sequence[str]) -> str:
+    """Return *names* for a message, of very many the first."""
+    if not names:
+        return "nothing is listed"
+    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+
+
+def _known(value: Json) -> Json:
+    """Return what *value* is when it is rendered, or None where that is known only then."""
+    if not isinstance(value, str) or _OPEN not in value:
+        return value
+    try:
+        template = compile_template(value)
+        return None if template.references else template.render({})
+    except ExpressionError:
+        return None
 
 
 def _check_texts(name: str, flaw: Callable[[str], str | None], value: Json, path: Path, findings: Findings) -> None:

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from flowcore.ids import StepName
+from flowcore.model import Flow, OnError, Output, Source, Step
 from flowcore.values import Json
 from flowcore_adapters import LocalRunner
 from flowcore_adapters.sources.env import EnvSource
@@ -61,18 +63,58 @@ def test_a_null_in_the_list_is_no_name() -> None:
     assert str(fail(SOURCE, {"vars": ["PATH", None]})).startswith("'vars[1]' is null")
 
 
-def test_a_secret_that_is_not_read_uncovers_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    # So may a flow have been recorded, and so may an expression have it.
+@pytest.mark.parametrize(
+    "secret",
+    [
+        ["FLOWCORE_TEST_SET", "{{ 'FLOWCORE_TEST_OTHR' }}"],
+        "{{ ['FLOWCORE_TEST_OTHR', 'FLOWCORE_TEST_SET'] }}",
+        "{{ 'FLOWCORE_TEST_OTHR' }}",
+        ["FLOWCORE_TEST_OTHR"],
+    ],
+)
+def test_a_secret_that_is_not_read_is_refused_at_its_step_and_uncovers_nothing(
+    secret: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No flow that is loaded has one; so may one have been recorded, or come from a program.
     monkeypatch.setenv("FLOWCORE_TEST_SET", "hush-hush")
-    for secret in (["FLOWCORE_TEST_SET", "{{ 'OTHER' }}"], "{{ ['FLOWCORE_TEST_SET', 'OTHER'] }}"):
-        configuration: dict[str, Json] = {"vars": ["FLOWCORE_TEST_SET"], "secret": secret}
-        flow: dict[str, Json] = {
-            "sources": {"settings": {"type": "env", "configuration": configuration}},
-            "flow": [{"name": "a", "source": "settings", "output": [{"name": "v"}]}],
-        }
-        runner = LocalRunner(flow)
-        runner.run()
-        assert runner.flows["a"]["v"] == {"FLOWCORE_TEST_SET": "***"}
+    monkeypatch.setenv("FLOWCORE_TEST_OTHER", "whist-whist")
+    listed: Json = ["FLOWCORE_TEST_SET", "FLOWCORE_TEST_OTHER"]
+    shown = "{{ sources.settings.FLOWCORE_TEST_SET }} {{ sources.settings.FLOWCORE_TEST_OTHER }}"
+    flow = Flow(
+        sources={
+            "settings": Source(type="env", configuration={"vars": listed, "secret": secret}),
+            "shown": Source(type="value", configuration={"value": shown}),
+        },
+        steps=(
+            Step(name=StepName("reads"), source="shown", outputs=(Output(name="v"),)),
+            Step(name=StepName("takes"), source="settings", outputs=(Output(name="v"),), on_error=OnError.CONTINUE),
+        ),
+    )
+    runner = LocalRunner(flow)
+    runner.run()
+    assert runner.flows["reads"] == {"v": "*** ***"}
+    assert runner.status.steps["takes"].error == (
+        "'secret' must be of what 'vars' lists (FLOWCORE_TEST_SET, FLOWCORE_TEST_OTHER), not 'FLOWCORE_TEST_OTHR'"
+        " (did you mean `FLOWCORE_TEST_OTHER`?)"
+    )
+
+
+@pytest.mark.parametrize("secret", ["{{ {a: 'FLOWCORE_TEST_SET'} }}", "{{ `5` }}", ["FLOWCORE_TEST_SET", "{{ `1` }}"]])
+def test_a_secret_that_makes_no_sense_hides_everything(secret: Json, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWCORE_TEST_SET", "hush-hush")
+    flow: dict[str, Json] = {
+        "sources": {"settings": {"type": "env", "configuration": {"vars": ["FLOWCORE_TEST_SET"], "secret": secret}}},
+        "flow": [
+            {
+                "name": "a",
+                "source": {"type": "value", "configuration": {"value": "{{ sources.settings.FLOWCORE_TEST_SET }}"}},
+                "output": [{"name": "v"}],
+            }
+        ],
+    }
+    runner = LocalRunner(flow)
+    runner.run()
+    assert runner.flows == {"a": {"v": "***"}}
 
 
 @pytest.mark.parametrize("secret", [["FLOWCORE_TEST_SET"], "{{ 'FLOWCORE_TEST_SET' }}", "{{ ['FLOWCORE_TEST_SET'] }}"])

@@ -543,15 +543,42 @@ class TestRefusals:
         [
             (["A", "{{ 'B' }}"], ["B"]),
             ("{{ 'B' }}", ["B"]),
-            (["A"], ["{{ 'B' }}"]),
+            (["A"], ["{{ 'A' }}"]),
             (["A"], True),
-            (["A"], "{{ 'B' }}"),
+            (["A"], "{{ 'A' }}"),
+            (["{{ 'A' }}"], "{{ ['A'] }}"),
+            (["A"], "{{ `true` }}"),
             (["A", "B"], ["B"]),
             ("A", ["A"]),
         ],
     )
     def test_a_secret_that_may_be_read(self, variables: Json, secret: Json) -> None:
         compiled(flow=[step(source={"type": "env", "configuration": {"vars": variables, "secret": secret}})])
+
+    @pytest.mark.parametrize(
+        ("variables", "secret", "where"),
+        [
+            (["TOKEN"], "{{ 'TOKN' }}", ""),
+            (["TOKEN"], ["{{ 'TOKN' }}"], "[0]"),
+            ("{{ ['TOKEN'] }}", "{{ ['TOKEN', 'TOKN'] }}", ""),
+            ("{{ 'TOKEN' }}", ["TOKEN", "TOKN"], "[1]"),
+        ],
+    )
+    def test_a_secret_that_only_an_expression_names_is_known_too(
+        self, variables: Json, secret: Json, where: str
+    ) -> None:
+        assert wrong(step(source={"type": "env", "configuration": {"vars": variables, "secret": secret}})) == [
+            (
+                f"flow[0].source.configuration.secret{where}: 'secret' must be of what 'vars' lists (TOKEN), not 'TOKN'"
+                " (did you mean `TOKEN`?)"
+            )
+        ]
+
+    @pytest.mark.parametrize("broken", ["{{ A", "{{ A[[ }}"])
+    def test_of_variables_that_cannot_be_read_nobody_knows_what_they_list(self, broken: str) -> None:
+        configuration: Json = {"vars": ["A", broken], "secret": ["B"]}
+        (problem,) = wrong(step(source={"type": "env", "configuration": configuration}))
+        assert problem.startswith("flow[0].source.configuration.vars[1]: ")
 
     def test_of_many_secrets_that_are_not_read_the_first_ones_are_told(self) -> None:
         secret: Json = [f"X{number}" for number in range(1_000)]

@@ -1,7 +1,7 @@
 """What the expressions of one run may see, and what must not be seen of it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -137,15 +137,24 @@ def _source_values(flow: Flow, registry: Registry) -> tuple[dict[str, Json], dic
             continue
         shown, secret = _read(source, registry)
         values[name] = shown
-        for variable, value in shown.items():
-            if isinstance(value, str) and _marks(secret, variable):
-                marked[f"{name}.{variable}"] = value
+        hidden = _marked(secret, shown)
+        texts = {each: value for each, value in shown.items() if isinstance(value, str)}
+        marked.update((f"{name}.{each}", value) for each, value in texts.items() if each in hidden)
     return values, marked
 
 
-def _marks(secret: Json, variable: str) -> bool:
-    """Return whether *secret*, as an `env` source has it, hides *variable*; what an expression gave may be one text."""
-    return secret is True or (variable in secret if isinstance(secret, (list, tuple)) else variable == secret)
+def _marked(secret: Json, variables: Collection[str]) -> Collection[str]:
+    """Return those of *variables* that *secret*, as an `env` source has it, hides; one text is what an expression gave.
+
+    When it names what there is not, nobody knows what was meant, and all are hidden. So may a flow have been recorded.
+    """
+    if secret is None or secret is False:
+        return ()
+    named = [secret] if isinstance(secret, str) else secret
+    if not isinstance(named, (list, tuple)):
+        return variables
+    names = [each for each in named if isinstance(each, str) and each in variables]
+    return names if len(names) == len(named) else variables
 
 
 def _read(source: Source, registry: Registry) -> tuple[Mapping[str, Json], Json]:
@@ -159,7 +168,8 @@ def _read(source: Source, registry: Registry) -> tuple[Mapping[str, Json], Json]
             run_id=RunId(0),
             instance=InstanceId(""),
             attempt=1,
-            configuration=configuration,
+            # A name that is wrong in `secret` is told by the step; here it must not uncover the others.
+            configuration={key: value for key, value in configuration.items() if key != "secret"},
             payload=None,
             deadline=float("inf"),
             cancel=Cancellation(),

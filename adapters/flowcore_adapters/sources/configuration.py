@@ -7,7 +7,7 @@ The front ends have checked every value in which no expression stood; the types 
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -111,6 +111,7 @@ class Reader(Generic[_T]):
             return known[1]
         self._check(values)
         made = self._make(**values)
+        self._check_names(made)
         if len(self._read) >= _KEPT:
             self._read.clear()
         self._read[id(values)] = (values, made)
@@ -124,6 +125,29 @@ class Reader(Generic[_T]):
             if all(values.get(name) is None for name in group):
                 names = " or ".join(f"'{name}'" for name in group)
                 raise bad_configuration(f"a `{self._kind.name}` source needs {names}")
+
+    def _check_names(self, made: _T) -> None:
+        """Refuse names that the list they are taken from has not; only what was rendered can have them."""
+        for name, declared in self._kind.parameters.items():
+            if not declared.among:
+                continue
+            listed: tuple[str, ...] = getattr(made, declared.among)
+            named: bool | tuple[str, ...] = getattr(made, name)
+            if not isinstance(named, bool):
+                _check_among(name, named, declared.among, listed)
+
+
+def _check_among(name: str, named: Sequence[str], among: str, listed: Sequence[str]) -> None:
+    known = frozenset(listed)
+    strange = next((each for each in named if each not in known), None)
+    if strange is not None:
+        # Who never sees this does without the front end.
+        from flowcore.documents.configuration import enumeration
+        from flowcore.documents.findings import did_you_mean
+
+        hint = did_you_mean(strange, listed)
+        message = f"'{name}' must be of what '{among}' lists ({enumeration(listed)}), not '{strange[:80]}'"
+        raise bad_configuration(message if hint is None else f"{message} ({hint})")
 
 
 @attrs.frozen
