@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, redirect_stdout, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, redirect_stdout, suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
@@ -98,6 +98,10 @@ Planner: TypeAlias = "Callable[[Registry, Callable[[], EventLog]], Plan]"
 """Returns what to drive, given the sources and a function that opens the log. What cannot run is refused here."""
 
 
+Beside: TypeAlias = "Callable[[str], AbstractContextManager[object]]"
+"""Begins, given the address of a server, and ends with its block."""
+
+
 def run_options(*, recorded: bool = False) -> Callable[[F], F]:
     """Give a command these options, packed into its argument `options`; *recorded* is for one about a recorded run."""
 
@@ -152,8 +156,13 @@ max_workers_option = click.option(
 )
 
 
-def execute(options: RunOptions, planner: Planner) -> None:
+def execute(options: RunOptions, planner: Planner, *, beside: "Beside | None" = None) -> None:
     """Drive the run that *planner* gives, and end as it ended.
+
+    Args:
+        options: How.
+        planner: Gives the run.
+        beside: What goes on beside the server of `--status-port`, as long as that does.
 
     Raises:
         RunFailedError: It did not succeed.
@@ -184,6 +193,8 @@ def execute(options: RunOptions, planner: Planner) -> None:
             server = stack.enter_context(start_server(log(), options.status_port, own=own))
             if not options.quiet:
                 tell(f"status at {server.url}/status")
+            if beside is not None:
+                stack.enter_context(beside(server.url))
         screen = _screen(plan.flow, quiet=options.quiet, as_json=options.as_json)
         pauses = options.recorded or plan.pauses or any(step.pause for step in plan.flow.steps)
         workshop, record_run = _workshop(options, plan, log, stack)

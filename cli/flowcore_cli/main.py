@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "run": ("flowcore_cli.run", "Run a flow, show its progress, and print its outputs."),
         "serve": ("flowcore_cli.serve", "Serve the HTTP API, and run a flow in the background."),
+        "webui": ("flowcore_cli.webui", "Show a run in a web page: of a flow, or of a runner elsewhere."),
         "validate": ("flowcore_cli.validate", "Check flow files and name everything that is wrong."),
         "graph": ("flowcore_cli.graph", "Print the graph of a flow: text, mermaid or dot."),
         "schema": ("flowcore_cli.schema", "Print the JSON Schema of flow files, for editors."),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowcore_cli.execution import EXIT_CODES, Plan, RunOptions, execute, max_workers_option, run_options
+from flowcore_cli.execution import EXIT_CODES, Plan, Planner, RunOptions, execute, max_workers_option, run_options
 from flowcore_cli.nodes import defs_option
 
 if TYPE_CHECKING:
@@ -50,6 +50,19 @@ def run(
 
     The first Ctrl-C (or SIGTERM) stops the run, the second one ends the command at once.
     """
+    execute(options, plan_of(files, definitions, max_workers, wanted=wanted, moment=moment, trace=trace))
+
+
+def plan_of(
+    files: tuple[str, ...],
+    definitions: tuple[str, ...],
+    max_workers: int | None,
+    *,
+    wanted: tuple[str, ...] = (),
+    moment: str | None = None,
+    trace: bool = False,
+) -> Planner:
+    """Return what plans a new run of *files*, as the options of `run` say."""
 
     def plan(registry: "Registry", _log: "Callable[[], EventLog]") -> Plan:
         from flowcore.model import Dialect
@@ -69,4 +82,4 @@ def run(
 
         return Plan(flow, record, pauses=breakpoints is not None, secrets=secrets)
 
-    execute(options, plan)
+    return plan

@@ -5,51 +5,17 @@ from pathlib import Path
 import click
 
 from flowcore_cli.exits import CommandError, SignalError
+from flowcore_cli.listening import Listening, listening_options
 from flowcore_cli.nodes import defs_option
-from flowcore_cli.output import tell, warn
+from flowcore_cli.output import tell
 from flowcore_cli.render import visible
 from flowcore_cli.runtime import runtime_options
 from flowcore_cli.storage import FORGOTTEN, left_words, log_options, open_log, show_command
 
 
-def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """See that origins are some: what never matches any would go unnoticed."""
-    from flowcore_adapters.http.incoming.authority import origin_of
-
-    for origin in given:
-        if origin_of(origin) != origin.lower().rstrip("/"):
-            raise click.BadParameter(f"'{origin}' is no origin: a scheme and a host, such as https://ui.example.com")
-    return given
-
-
 @click.command(epilog="Exit codes: 2 bad input or usage, 130 ended by Ctrl-C, 143 by SIGTERM.")
 @click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path())
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="The address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    metavar="PORT",
-    help="The port; 0 takes any free one.",
-)
-@click.option(
-    "--token",
-    metavar="TOKEN",
-    envvar="FLOWCORE_TOKEN",
-    help="What `Authorization: Bearer` must bring; at least 32 characters where others can reach the server. All users"
-    " of a machine see command lines: the variable FLOWCORE_TOKEN or --token-file hide it.",
-)
-@click.option("--token-file", type=click.Path(), metavar="PATH", help="A file that holds the token.")
-@click.option("--allow-host", multiple=True, metavar="HOST", help="Another name of this server in requests.")
-@click.option(
-    "--allow-origin",
-    multiple=True,
-    metavar="ORIGIN",
-    callback=_origins,
-    help="An origin whose pages may call this server, such as https://ui.example.com.",
-)
-@click.option("--insecure-no-auth", is_flag=True, help="Let others reach the server without a token all the same.")
+@listening_options(port=8000)
 @defs_option
 @click.option("--max-workers", type=click.IntRange(1, 1000), metavar="N", help="How many steps go on at once.")
 @click.option(
@@ -81,15 +47,9 @@ def _origins(_context: click.Context, _parameter: click.Parameter, given: tuple[
 @log_options
 def serve(
     *,
+    listening: Listening,
     files: tuple[str, ...],
     definitions: tuple[str, ...],
-    host: str,
-    port: int,
-    token: str | None,
-    token_file: str | None,
-    allow_host: tuple[str, ...],
-    allow_origin: tuple[str, ...],
-    insecure_no_auth: bool,
     max_workers: int | None,
     batch_workers: int,
     workflows_root: str,
@@ -119,7 +79,6 @@ def serve(
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.http.executions.start_resources import Starting
     from flowcore_adapters.http.flow_runs.service import NodeService
-    from flowcore_adapters.http.incoming.guard import GuardSettings
     from flowcore_adapters.http.server import is_loopback
     from flowcore_adapters.node_runs import NodeRuns
     from flowcore_adapters.node_runtime import NodeRuntime
@@ -132,12 +91,7 @@ def serve(
     from flowcore_cli.signals import Signals
     from flowcore_cli.workshop import Workshop
 
-    guard = GuardSettings(
-        host=host,
-        token=_token(token, token_file),
-        allow_hosts=allow_host,
-        allow_origins=allow_origin,
-    )
+    guard = listening.guard()
     if definitions and not files:
         raise click.UsageError("`--defs` goes with FILE: requests bring definitions of their own")
     root = Path(workflows_root)
@@ -149,7 +103,7 @@ def serve(
         )
         runtime = NodeRuntime(node_runtime, tier_policy, node_timeout)
         # Whoever can reach this server must not reach through it what only this machine can (contract safety).
-        private = allow_private_targets or is_loopback(host)
+        private = allow_private_targets or is_loopback(listening.host)
         registry = runtime.registry(private_targets=private, files_root=root)
         found = named(files, registry, definitions) if files else None
         log = stack.enter_context(closing(open_log(db, no_db=no_db, durability=durability)))
@@ -173,9 +127,9 @@ def serve(
         server = stack.enter_context(
             start_server(
                 log,
-                port,
+                listening.port,
                 guard,
-                insecure=insecure_no_auth,
+                insecure=listening.insecure_no_auth,
                 own=None if run is None else run.own,
                 nodes=NodeService(services=services, launch=launch, public_url=public_url),
                 starting=Starting(serving.launcher, registry.catalog, WorkflowFolders(root)),
@@ -183,28 +137,10 @@ def serve(
         )
         runtime.clear_up()
         services.lifetimes.start()
-        if insecure_no_auth and guard.token is None:
-            warn([f"--insecure-no-auth: whoever can reach {server.url} sees everything; no token is asked for"])
+        listening.warn_if_open(guard, server.url)
         tell(f"serving at {server.url} until Ctrl-C, the page at {server.url}/ui")
         if run is not None:
             serving.adopt(run.record(log))
             tell(f"run {run.own.run_id} of {visible(run.flow.name)} started")
         serving.go_on()
         raise SignalError(serving.run())
-
-
-def _token(token: str | None, path: str | None) -> str | None:
-    """Return the token; the file counts more than the environment, and both options at once are a mistake."""
-    if path is None:
-        return token or None
-    context = click.get_current_context()
-    if context.get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE:
-        raise click.UsageError("`--token` and `--token-file` exclude each other", context)
-    try:
-        found = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no text"
-        raise CommandError(f"the token file cannot be read: {path}: {reason}") from error
-    if not found:
-        raise CommandError(f"the token file is empty: {path}")
-    return found

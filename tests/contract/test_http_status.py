@@ -518,6 +518,8 @@ class TestMethodsAndPaths:
             "/api/v1/flow/test": Scope.EXECUTE,
             "/api/v1/flow/status/{flow_run_id}": Scope.READ,
             "/healthz": Scope.OPEN,
+            "/ui": Scope.READ,
+            "/page/{name}": Scope.READ,
             "/status": Scope.READ,
             "/outputs": Scope.READ,
             "/api/runs/{run_id}/events": Scope.READ,

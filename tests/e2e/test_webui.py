@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -175,7 +175,7 @@ def test_the_document_s_program(page: Page, tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            told = list(itertools.takewhile(lambda line: line != "Running flow\n", process.stdout))
+            lines = list(itertools.takewhile(lambda line: line != "Running flow\n", process.stdout))
             page.goto(f"http://127.0.0.1:{ports['8006']}")
             row(page, "fetch_users")("succeeded")
             row(page, "wait_for_go")("running")
@@ -187,13 +187,13 @@ def test_the_document_s_program(page: Page, tmp_path: Path) -> None:
             assert page.title().startswith("3/3 succeeded · ")
             page.get_by_text("fetch_users").click()
             expect(page.locator("pre")).to_have_text('[\n  {\n    "id": 1,\n    "name": "Ada"\n  }\n]')
-            told += itertools.takewhile(lambda line: line != "Press Ctrl-C to exit.\n", process.stdout)
+            lines += itertools.takewhile(lambda line: line != "Press Ctrl-C to exit.\n", process.stdout)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=QUICK_S)
         finally:
             process.kill()
     # On the same stream the document's web server names each request.
-    assert [line for line in (*told, *out.splitlines(keepends=True)) if not line.startswith("INFO:")] == [
+    assert [line for line in (*lines, *out.splitlines(keepends=True)) if not line.startswith("INFO:")] == [
         f"Starting runner API on http://127.0.0.1:{ports['8005']}\n",
         f"Starting UI server on http://127.0.0.1:{ports['8006']}\n",
         "Flow completed\n",
@@ -345,6 +345,96 @@ def test_the_page_of_a_server(page: Page, tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.communicate(timeout=QUICK_S)
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> "Generator[Callable[..., subprocess.Popen[str]]]":
+    """Start commands in a folder; they are ended with the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        processes.append(Command(tmp_path).start(*arguments, env=env))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.communicate(timeout=QUICK_S)
+
+
+def told(process: "subprocess.Popen[str]", pattern: str) -> str:
+    """Return what *pattern* finds in what a command says first of all that fits."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.fullmatch(pattern, line.rstrip("\n")):
+            return found[1]
+    raise AssertionError(f"it has ended without saying {pattern}")
+
+
+def test_the_command_runs_a_flow_and_shows_it(
+    page: Page, tmp_path: Path, started: "Callable[..., subprocess.Popen[str]]"
+) -> None:
+    (tmp_path / "flow.yaml").write_text(FLOW, encoding="utf-8")
+    process = started("webui", "flow.yaml", "--port", "0", "-j")
+    status = told(process, r"status at (http://127\.0\.0\.1:\d+/status)")
+    page.goto(told(process, r"the page is at (http://127\.0\.0\.1:\d+)"))
+    row(page, "wait_for_go")("running")
+    (tmp_path / "go").touch()
+    row(page, "after")("succeeded")
+    with urllib.request.urlopen(status, timeout=QUICK_S) as answer:
+        assert json.load(answer)["completed_steps"] == 3
+    told(process, r"(serving on) at .* until Ctrl-C")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=QUICK_S)
+    assert process.returncode == 0
+    assert json.loads(out)["fetch_users"] == {"users": [{"id": 1, "name": "Ada"}]}
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_the_command_shows_a_runner_elsewhere(
+    page: Page, started: "Callable[..., subprocess.Popen[str]]", by: str
+) -> None:
+    runner = LocalRunner({"flow": [{"name": "hello", "source": "value"}]})
+    runner.run()
+    with serve_runner_api_in_thread(runner) as status:
+        if by == "option":
+            process = started("webui", "--port", "0", "--status-url", f"{status.url}/status")
+        else:
+            process = started("webui", "--port", "0", env={"RUNNER_STATUS_URL": status.url})
+        page.goto(told(process, rf"the page of {status.url} is at (http://127\.0\.0\.1:\d+) until Ctrl-C"))
+        row(page, "hello")("succeeded")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=QUICK_S)
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a FILE, or the runner to show with `--status-url` or RUNNER_STATUS_URL"),
+        (["--status-url", "x"], "'--status-url': it is no address of a runner, such as http://127.0.0.1:8000"),
+        (["--status-url", "http://x", "flow.yaml"], "`--status-url` shows what runs elsewhere: give one of them"),
+        (["--status-url", "http://x", "--db", "x.db"], "`--db` goes with FILE: without it nothing is run here"),
+        (["--status-url", "http://x", "-j"], "`--json` goes with FILE: without it nothing is run here"),
+        (["--status-url", "http://x", "--host", "0.0.0.0"], "that needs a token of at least 32 characters"),
+        (["no-such.yaml"], "no-such.yaml"),
+    ],
+)
+def test_the_command_says_what_is_wrong(tmp_path: Path, arguments: list[str], said: str) -> None:
+    ended = Command(tmp_path)("webui", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert said in ended.err
+
+
+def test_a_port_of_the_page_that_is_taken_runs_nothing(tmp_path: Path) -> None:
+    command = Command(tmp_path)
+    with serve_in_thread(create_webui(Runner(1, {}))) as other:
+        flow = command.write("flow.yaml", "flow: [{name: hello, source: value}]")
+        ended = command("webui", flow, "--port", str(other.port))
+    assert ended.code == 2
+    assert f"port {other.port} on 127.0.0.1 is in use" in ended.err
+    assert "hello" not in ended.err
+    assert command("runs").out == "no runs yet\n"
 
 
 def test_ten_thousand_steps(page: Page) -> None:

@@ -101,16 +101,22 @@ class Runner:
         given = self._environment.get(URL, "").strip()
         if not given:
             raise RunnerError(f"no runner to show: set {URL} to its address, such as http://127.0.0.1:8005")
-        try:
-            parts = urlsplit(given)
-            good = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query and not parts.fragment
-            good = good and parts.username is None and (parts.port is None or parts.port > 0)
-        except ValueError:
-            good = False
-        if not good:
+        address = runner_address(given)
+        if address is None:
             # Not what it says: a password may stand in it.
             raise RunnerError(f"{URL} is no address of a runner; it looks like http://127.0.0.1:8005")
-        return given.rstrip("/").removesuffix("/status")
+        return address
+
+
+def runner_address(given: str) -> str | None:
+    """Return the address of the runner that *given* names, itself or its `/status`; None when it names none."""
+    try:
+        parts = urlsplit(given)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query and not parts.fragment
+        good = good and parts.username is None and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    return given.rstrip("/").removesuffix("/status") if good else None
 
 
 def _reason(error: HTTPError) -> str:
