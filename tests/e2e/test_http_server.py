@@ -330,7 +330,8 @@ class TestTheRunnersServer:
             serve_runner_api_in_thread(LocalRunner({"flow": []}), "0.0.0.0")
 
 
-GUNICORN: Final = ("gunicorn", "--bind", "127.0.0.1:0")
+# A worker that gunicorn starts in the very moment in which it is ended does not hear of it, and is waited for.
+GUNICORN: Final = ("gunicorn", "--bind", "127.0.0.1:0", "--graceful-timeout", "3")
 WAITRESS: Final = ("waitress-serve", "--listen", "127.0.0.1:0")
 MODULE: Final = "flowcore_adapters.http.wsgi"
 SERVERS: Final = [
