@@ -1,11 +1,13 @@
 """Reading flow files: the one place that opens them."""
 
 from collections.abc import Iterable, Sequence
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Final
 
 from flowcore.catalog import Catalog
 from flowcore.documents.flow_files import FlowFile, compile_flow_files, parse_flow_files
+from flowcore.documents.yaml_text import read_yaml
 from flowcore.errors import EventFormatError, FlowDocumentError, Problem
 from flowcore.json_text import from_json
 from flowcore.model import Flow
@@ -86,8 +88,8 @@ def compile_files(files: Sequence[FlowFile], catalog: Catalog) -> Flow:
         FlowDocumentError: It cannot run; every problem has its file, line and column.
     """
     for file in files:
-        document = _workflow(file)
-        if document is None:
+        found = _workflow(file)
+        if found is None:
             continue
         if len(files) > 1:
             problem = Problem(
@@ -96,20 +98,38 @@ def compile_files(files: Sequence[FlowFile], catalog: Catalog) -> Flow:
             raise FlowDocumentError([problem])
         from flowcore.documents.workflows.files import compile_workflow_file
 
-        return compile_workflow_file(file, document, catalog)
+        return compile_workflow_file(file, found[0], catalog, found[1])
     return compile_flow_files(files, catalog)
 
 
-def _workflow(file: FlowFile) -> Json:
-    """Return the workflow document that *file* holds, a JSON object with nodes and edges, or None."""
+def _workflow(file: FlowFile) -> tuple[Json, Sequence[Problem]] | None:
+    """Return the workflow document that *file* holds, a JSON object with nodes and edges, or None.
+
+    Of one that is not quite JSON everything else that is wrong can still be told: with it comes what it is instead.
+    """
     if not file.text.lstrip().startswith("{"):
         return None
+    problems: Sequence[Problem] = ()
     try:
         document = from_json(file.text)
-    except EventFormatError:
-        # What is wrong with it is told by whoever reads it as a flow file.
-        return None
+    except EventFormatError as error:
+        try:
+            document, problems = read_yaml(file.text, file=file.name)
+        except FlowDocumentError:
+            # What is wrong with it is told by whoever reads it as a flow file.
+            return None
+        problems = problems or [_no_json(error, file)]
     # Whoever runs flow files does without the rest of it.
     from flowcore.documents.workflows import is_workflow
 
-    return document if is_workflow(document) else None
+    return (document, problems) if is_workflow(document) else None
+
+
+def _no_json(error: EventFormatError, file: FlowFile) -> Problem:
+    cause = error.__cause__
+    if isinstance(cause, JSONDecodeError):
+        message = f"a workflow is JSON, and this is none: {cause.msg[:1].lower()}{cause.msg[1:]}"
+        return Problem(code="not-json", message=message, file=file.name, line=cause.lineno, column=cause.colno)
+    return Problem(
+        code="not-json", message=f"a workflow is JSON, and this is none: {cause}", file=file.name, line=1, column=1
+    )

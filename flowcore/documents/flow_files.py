@@ -33,14 +33,14 @@ def parse_flow_files(files: Sequence[FlowFile]) -> dict[str, Json]:
     Raises:
         FlowDocumentError: A file is no YAML mapping; the problems of all files are named.
     """
-    document, problems = _merged(files)
+    document, problems = read_flow_files(files)
     if problems:
         raise FlowDocumentError(problems)
     return document
 
 
-def _merged(files: Sequence[FlowFile]) -> tuple[dict[str, Json], Sequence[Problem]]:
-    """Return the merged mapping of *files*, and the problems that leave the rest of it as it is.
+def read_flow_files(files: Sequence[FlowFile]) -> tuple[dict[str, Json], Sequence[Problem]]:
+    """Return what `parse_flow_files` does, and the problems that leave the rest of it as it is (see `read_yaml`).
 
     Raises:
         FlowDocumentError: One of them cannot be read as far as that; the problems of all are named.
@@ -71,7 +71,7 @@ def is_node_flow(files: Sequence[FlowFile]) -> bool:
     # Whoever runs flows of steps does not read them twice.
     if not any(_NODES.search(file.text) for file in files):
         return False
-    document, _ = _merged(files)
+    document, _ = read_flow_files(files)
     keys = {key.casefold() for key in document}
     flow = member(document, "Flow")
     return "edges" not in keys and (
@@ -91,17 +91,24 @@ def compile_flow_files(files: Sequence[FlowFile], catalog: Catalog) -> Flow:
     Raises:
         FlowDocumentError: It cannot run; every problem has its file, line and column.
     """
-    document, problems = _merged(files)
-    broken = {problem.path for problem in problems}
+    document, problems = read_flow_files(files)
     try:
         flow = compile_flow(document, catalog)
     except FlowDocumentError as error:
-        # What YAML cannot hold is told once: not again by whoever finds its text there.
-        rest = [problem for problem in error.problems if broken.isdisjoint(_upwards(problem.path))]
-        raise FlowDocumentError([*problems, *place(rest, files)]) from None
+        raise FlowDocumentError(joined(problems, place(error.problems, files))) from None
     if problems:
         raise FlowDocumentError(problems)
     return flow
+
+
+def joined(problems: Sequence[Problem], others: Sequence[Problem]) -> list[Problem]:
+    """Return *problems*, of what a file cannot hold, and the *others* of the same files.
+
+    What a file cannot hold is told once: not again by whoever finds its text there.
+    """
+    told = {(problem.file, problem.path) for problem in problems}
+    rest = [each for each in others if told.isdisjoint((each.file, path) for path in _upwards(each.path))]
+    return [*problems, *rest]
 
 
 def _upwards(path: Path) -> Iterator[Path]:

@@ -537,13 +537,29 @@ class TestFiles:
         assert self.refused([second, first]) == [f"{first}: a workflow is one file: it is not merged"]
 
     @pytest.mark.parametrize("text", ["{nodes: [], edges: []}", '{"flow": []}'])
-    def test_other_files_are_flow_files(self, tmp_path: Path, text: str) -> None:
+    def test_a_file_is_a_flow_file_unless_it_has_nodes_and_edges(self, tmp_path: Path, text: str) -> None:
         path = tmp_path / "flow.json"
         path.write_text(text)
         if "flow" in text:
             assert load_flow(path, load_registry().catalog).steps == ()
         else:
-            assert any("unknown key 'nodes'" in line for line in self.refused([path]))
+            assert self.refused([path])[0].startswith(f"{path}:1:2: a workflow is JSON, and this is none: ")
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ("NaN", "1:1: a workflow is JSON, and this is none: NaN is not JSON"),
+            ("1e999", "1:63 nodes[1].value: `1e999` is a number too large to hold; as text it stands in quotes"),
+            ("5,", "1:65: a workflow is JSON, and this is none: "),
+        ],
+    )
+    def test_what_is_not_quite_json_is_told_with_the_rest(self, tmp_path: Path, given: str, said: str) -> None:
+        path = tmp_path / "flow.json"
+        nodes = f'[{{"id": "s", "type": "start"}}, {{"id": "s", "value": {given}}}]'
+        path.write_text(f'{{"nodes": {nodes}, "edges": []}}')
+        first, second = self.refused([path])
+        assert first.startswith(f"{path}:{said}")
+        assert second.endswith("nodes[1]: 'type' is missing")
 
 
 class TestPauses:

@@ -808,6 +808,19 @@ class TestFiles:
             ("a.yaml", "unknown-source", ("flow", 1, "source")),
         ]
 
+    def test_what_one_file_cannot_hold_hides_nothing_of_another(self) -> None:
+        files = [
+            FlowFile("a.yaml", "runner: {max_workers: .inf, on_error: .nan}\n"),
+            FlowFile("b.yaml", "runner: {max_workers: 0}\n"),
+        ]
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_flow_files(files, CATALOG)
+        assert [(problem.file, problem.code, problem.path) for problem in caught.value.problems] == [
+            ("a.yaml", "yaml-value", ("runner", "max_workers")),
+            ("a.yaml", "yaml-value", ("runner", "on_error")),
+            ("b.yaml", "out-of-range", ("runner", "max_workers")),
+        ]
+
     def test_a_flow_that_is_sound_but_for_a_number_is_refused(self) -> None:
         with pytest.raises(FlowDocumentError) as caught:
             compile_flow_files(

@@ -13,7 +13,7 @@ from flowcore.documents.workflows import compilation, compile_strictly, compile_
 from flowcore.documents.workflows.compilation import MOST_STEPS
 from flowcore.documents.workflows.files import compile_workflow_file
 from flowcore.documents.workflows.loops import expression, not_a_list, variable_of
-from flowcore.errors import FlowDocumentError
+from flowcore.errors import FlowDocumentError, Problem
 from flowcore.model import NO_RETRY, Dialect, Flow, Loop, OnError, Source, Step
 from flowcore.values import Json
 from tests.workflow_documents import connected, edge, edges, node, start, workflow
@@ -464,3 +464,20 @@ class TestStrictly:
             compile_workflow_file(FlowFile("w.json", "{\t!"), json.loads(text), {})
         sound = '{"nodes": [{"id": "s", "type": "start"}], "edges": []}'
         assert len(compile_workflow_file(FlowFile("w.json", sound), json.loads(sound), {}).steps) == 1
+
+    def test_what_is_wrong_with_the_json_itself_is_told_with_the_rest_and_once(self) -> None:
+        text = '{"nodes": [{"id": "s", "type": "start"}, {"id": 1e999}], "edges": []}'
+        document: Json = {"nodes": [{"id": "s", "type": "start"}, {"id": "1e999"}], "edges": []}
+        broken = Problem(
+            code="yaml-value", message="too large", path=("nodes", 1, "id"), file="w.json", line=1, column=49
+        )
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_workflow_file(FlowFile("w.json", text), document, {}, [broken])
+        assert [(problem.code, problem.path) for problem in caught.value.problems] == [
+            ("yaml-value", ("nodes", 1, "id")),
+            ("missing-key", ("nodes", 1)),
+        ]
+        sound: Json = {"nodes": [{"id": "s", "type": "start"}], "edges": []}
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_workflow_file(FlowFile("w.json", text), sound, {}, [broken])
+        assert caught.value.problems == (broken,)

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from flowcore.documents.fields import type_name
-from flowcore.documents.flow_files import FlowFile, member, parse_flow_files, place
-from flowcore.documents.yaml_text import load_yaml
+from flowcore.documents.flow_files import FlowFile, joined, member, place, read_flow_files
+from flowcore.documents.yaml_text import read_yaml
 from flowcore.errors import FlowDocumentError, Path, Problem, Severity
 from flowcore.values import Json
 
@@ -47,15 +47,28 @@ def check_node_files(files: Sequence[FlowFile], definitions: Sequence[FlowFile] 
     """Return the document that *files* and the *definitions* beside them are together, with everything wrong in it.
 
     Raises:
-        FlowDocumentError: A file is no YAML, or no file of its kind.
+        FlowDocumentError: A file is no YAML, or no file of its kind; the problems of all are named.
     """
-    assembly = _assemble(parse_flow_files(files), files, definitions)
+    unreadable: list[Problem] = []
+    document: Mapping[str, Json] = {}
+    problems: Sequence[Problem] = ()
+    try:
+        document, problems = read_flow_files(files)
+    except FlowDocumentError as error:
+        unreadable.extend(error.problems)
+    defined, unheld = _read_definitions(definitions, unreadable)
+    if unreadable:
+        raise FlowDocumentError([*unreadable, *problems, *unheld])
+    assembly = _assemble(document, files, defined)
     checked = check_document(assembly.body)
-    return attrs.evolve(checked, problems=tuple(_placed(checked.problems, assembly)))
+    # A value that YAML cannot hold is of the wrong type, like one that is not what the document wants there.
+    untyped = [attrs.evolve(problem, code="DOC_001") for problem in (*problems, *unheld)]
+    found = joined(untyped, _placed(checked.problems, assembly))
+    return attrs.evolve(checked, problems=tuple(found), sound=checked.sound and not untyped)
 
 
 def _assemble(
-    document: Mapping[str, Json], files: Sequence[FlowFile], definition_files: Sequence[FlowFile]
+    document: Mapping[str, Json], files: Sequence[FlowFile], defined: Sequence[tuple[Json, _Origin]]
 ) -> _Assembly:
     whole = tuple(files)
     flow, listed = member(document, "Flow"), member(document, "NodeDefs")
@@ -66,7 +79,7 @@ def _assemble(
         key, value = listed
         for number, item in enumerate(value if isinstance(value, (list, tuple)) else [value]):
             found.append((item, _Origin(whole, (key, number))))
-    found.extend(_read_definitions(definition_files))
+    found.extend(defined)
     return _Assembly(
         body={"Flow": flow_value, "NodeDefs": [value for value, _ in found]},
         flow=_Origin(whole, flow_path),
@@ -74,21 +87,27 @@ def _assemble(
     )
 
 
-def _read_definitions(files: Sequence[FlowFile]) -> list[tuple[Json, _Origin]]:
+def _read_definitions(
+    files: Sequence[FlowFile], unreadable: list[Problem]
+) -> tuple[Sequence[tuple[Json, _Origin]], Sequence[Problem]]:
+    """Return the definitions in *files*, and what is wrong with them but leaves the rest as it is.
+
+    Args:
+        unreadable: Where to add the problems of files that cannot be read as definitions.
+    """
     found: list[tuple[Json, _Origin]] = []
     problems: list[Problem] = []
     for file in files:
         try:
-            found.extend(_definitions_in(file))
+            document, unheld = read_yaml(file.text, file=file.name)
+            problems.extend(unheld)
+            found.extend(_definitions_in(document, file))
         except FlowDocumentError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise FlowDocumentError(problems)
-    return found
+            unreadable.extend(error.problems)
+    return found, problems
 
 
-def _definitions_in(file: FlowFile) -> list[tuple[Json, _Origin]]:
-    document = load_yaml(file.text, file=file.name)
+def _definitions_in(document: Json, file: FlowFile) -> list[tuple[Json, _Origin]]:
     path: Path = ()
     if isinstance(document, Mapping):
         listed = member(document, "NodeDefs")

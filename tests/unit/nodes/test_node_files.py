@@ -107,6 +107,49 @@ def test_a_file_that_is_no_definition_is_told_with_the_others() -> None:
     ]
 
 
+def test_what_yaml_cannot_hold_is_told_with_everything_else_and_once() -> None:
+    flow = FlowFile(
+        "f.yaml",
+        "Name: !!int a\n"
+        "Nodes:\n"
+        "  - {ID: a, Uses: lab/nothing}\n"
+        "  - {ID: b, Uses: .inf}\n"
+        "  - {ID: c, Uses: lab/x, ID: c}\n",
+    )
+    definition = FlowFile("d.yaml", "- {Publisher: lab, Name: x, Tier: huge, Version: .nan}\n- {Publisher: .inf}\n")
+    assert [line.partition(": ")[0] for line in lines(definition, flow=flow)] == [
+        "DOC_001 f.yaml:1:7 Name",
+        "DOC_001 f.yaml:4:19 Nodes[1].Uses",
+        "DOC_001 f.yaml:5:26 Nodes[2].ID",
+        "DOC_001 d.yaml:1:50 [0].Version",
+        "DOC_001 d.yaml:2:15 [1].Publisher",
+        "NODE_001 f.yaml:3:13 Nodes[0].Uses",
+        "NODE_004 d.yaml:1:29 [0].Tier",
+    ]
+
+
+def test_a_document_that_is_sound_but_for_a_number_is_not() -> None:
+    checked = check_node_files(
+        [FlowFile("f.yaml", "Nodes: [{ID: a, Uses: x/y}]\nNodeDefs: [{Publisher: x, Name: y}]\nName: .inf")]
+    )
+    assert ([problem.code for problem in checked.problems], checked.sound) == (["DOC_001"], False)
+
+
+def test_files_that_cannot_be_read_are_told_with_all_others() -> None:
+    flows = [FlowFile("f.yaml", "Name: .inf\nNodes: ["), FlowFile("g.yaml", "- 1")]
+    definitions = [FlowFile("a.yaml", "text"), FlowFile("b.yaml", "Name: .inf"), FlowFile("c.yaml", "a: [")]
+    with pytest.raises(FlowDocumentError) as caught:
+        check_node_files(flows, definitions)
+    assert [(problem.file, problem.code) for problem in caught.value.problems] == [
+        ("f.yaml", "yaml-value"),
+        ("f.yaml", "yaml-syntax"),
+        ("g.yaml", "not-a-mapping"),
+        ("a.yaml", "DOC_001"),
+        ("c.yaml", "yaml-syntax"),
+        ("b.yaml", "yaml-value"),
+    ]
+
+
 def test_what_has_the_wrong_type_is_told_at_its_place() -> None:
     flow = FlowFile("f.yaml", "Flow: {Name: 3}\nNodeDefs: nothing\n")
     assert lines(flow=flow) == [
