@@ -12,7 +12,7 @@ import attrs
 
 from .artifacts import Artifact
 from .errors import ExpressionError
-from .expressions import compile_template
+from .expressions import Searches, compile_template, patient_search
 from .ids import InstanceId, RunId, StepName
 from .memory_log import MemoryEventLog
 from .model import Flow
@@ -142,9 +142,15 @@ def _items(name: str, outputs: Mapping[str, Json]) -> dict[str, list[Result]]:
     return {f"{name}/{item}": [Success(dict(zip(lists, row, strict=True)))] for item, row in enumerate(rows)}
 
 
-def rehearse(flow: Flow, script: Script, *, max_workers: int | None = None) -> Rehearsal:
-    """Run *flow* with the results of *script*, from its start to its end, in no time."""
-    stage = _Stage(flow, script)
+def rehearse(
+    flow: Flow, script: Script, *, max_workers: int | None = None, searches: Searches = patient_search
+) -> Rehearsal:
+    """Run *flow* with the results of *script*, from its start to its end, in no time.
+
+    Args:
+        searches: Gives what looks for the patterns of its expressions that could take long.
+    """
+    stage = _Stage(flow, script, searches)
     stage.execute(CreateRun(run_id=_RUN, flow=flow, at=stage.now, max_workers=max_workers))
     stage.execute(StartRun(at=stage.now))
     while not stage.state.ended:
@@ -155,7 +161,8 @@ def rehearse(flow: Flow, script: Script, *, max_workers: int | None = None) -> R
 class _Stage:
     """A rehearsal that goes on: the run, the time, and the attempts that are under way."""
 
-    def __init__(self, flow: Flow, script: Script) -> None:
+    def __init__(self, flow: Flow, script: Script, searches: Searches) -> None:
+        self._searches = searches
         self.now = Instant(START)
         self.state = RunState()
         self._flow = flow
@@ -261,7 +268,7 @@ class _Stage:
         return ReportIteration(step=name, number=number, again=again, at=self.now)
 
     def _value(self, expression: Json, instance: InstanceState, number: int | None = None) -> Json:
-        template, state = compile_template(expression), self.state
+        template, state = compile_template(expression, self._searches), self.state
         names = [each.names[0] for each in template.references if each.root == "flows" and each.names]
         roots: dict[str, Json] = {"sources": {}, "secrets": {}, **shared(state)}
         roots["run"] = {"id": _RUN, "name": self._flow.name, "started_at": START}

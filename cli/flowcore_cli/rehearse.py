@@ -34,13 +34,14 @@ def test(*, files: tuple[str, ...], run: str, as_json: bool, db: str | None) -> 
     from flowcore.views.difference import difference
     from flowcore_adapters.config import load_flow
     from flowcore_adapters.registry import load_registry
+    from flowcore_adapters.sources.patterns import evaluation_search
     from flowcore_cli.exits import RunFailedError
     from flowcore_cli.render import to_json
 
     flow = load_flow(files, load_registry().catalog)
     with recorded_log(db) as log:
         recorded = list(log.read(find_run(log, run, db)))
-    found = rehearse(flow, recorded_results(recorded))
+    found = rehearse(flow, recorded_results(recorded), searches=evaluation_search)
     compared = difference(recorded, found.events)
     same = not (compared.states or compared.outputs)
     if as_json:

@@ -17,11 +17,11 @@ from .functions import FlowFunctions
 from .language import parse, shortened
 from .nodes import children, name_of
 from .references import Reference, references
+from .searches import Searches, no_search
 
 if TYPE_CHECKING:
     from jmespath.ast import Node
 
-_OPTIONS: Final = Options(custom_functions=FlowFunctions())
 _LISTS: Final = {"array-string": "a list of texts", "array-number": "a list of numbers"}
 _ITEMS: Final = {
     "int": "a number in it",
@@ -40,8 +40,8 @@ _WRITES: Final = frozenset({"to_string", "to_json", "tojson", "unique", "contain
 class _Interpreter(TreeInterpreter):
     """JMESPath's interpreter, with a look at everything that can make a value grow."""
 
-    def __init__(self) -> None:
-        super().__init__(_OPTIONS)
+    def __init__(self, searches: Searches) -> None:
+        super().__init__(Options(custom_functions=FlowFunctions(searches)))
         self._meter = Meter()
 
     @override
@@ -77,8 +77,9 @@ class Expression:
         references: What it reads at the top; empty for a search.
     """
 
-    def __init__(self, text: str, tree: "Node", found: tuple[Reference, ...]) -> None:
+    def __init__(self, text: str, tree: "Node", found: tuple[Reference, ...], searches: Searches) -> None:
         """Take a parsed tree; use `compile_expression` or `compile_search`."""
+        self._searches = searches
         self.text = text
         self.references = found
         self._tree = tree
@@ -104,7 +105,7 @@ class Expression:
         if self._path is not None:
             return _follow(value, self._path)
         try:
-            found = _Interpreter().visit(self._tree, value)
+            found = _Interpreter(self._searches).visit(self._tree, value)
         except ExpressionError as error:
             raise ExpressionError(f"`{shortened(self.text)}`: {error.message}", hint=error.hint) from None
         except JMESPathTypeError as error:
@@ -166,21 +167,27 @@ def _follow(value: object, path: tuple[str | int, ...]) -> Json:
 
 
 @lru_cache(maxsize=4_096)
-def compile_expression(text: str) -> Expression:
+def compile_expression(text: str, searches: Searches = no_search) -> Expression:
     """Return the expression *text* over the roots `flows`, `sources`, ...
+
+    Args:
+        searches: Gives what looks for patterns that could take long; without it those are refused.
 
     Raises:
         ExpressionError: It cannot be read, or it does not say what it needs.
     """
     tree = parse(text)
-    return Expression(text, tree, references(tree))
+    return Expression(text, tree, references(tree), searches)
 
 
 @lru_cache(maxsize=4_096)
-def compile_search(text: str) -> Expression:
+def compile_search(text: str, searches: Searches = no_search) -> Expression:
     """Return the expression *text* over any data, as an output of type `jmespath` has it.
+
+    Args:
+        searches: As for `compile_expression`.
 
     Raises:
         ExpressionError: It cannot be read.
     """
-    return Expression(text, parse(text), ())
+    return Expression(text, parse(text), (), searches)

@@ -1,8 +1,6 @@
 """The functions of expressions: JMESPath's own and those for daily use."""
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,17 +10,9 @@ from flowcore.errors import ExpressionError
 from flowcore.values import Json
 
 from .budget import MAX_SIZE
+from .searches import Looker, Searches, no_search
 
-_LONGEST_PATTERN: Final = 1_000
-_LONGEST_TEXT: Final = 100_000
-_LONGEST_HARD_TEXT: Final = 1_000
-_MOST_UNBOUNDED: Final = 2
-_MOST_CHOICES: Final = 1_000_000
-"""In how many ways the bounded parts of a pattern may be laid over a text, counted from each place of it."""
 _LONGEST_NUMBER: Final = 1_000
-_WHOLE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-"""What is one part of a pattern, whatever stands in it."""
-_COUNTS: Final = re.compile(r"\{(\d*)(,?)(\d*)\}")
 
 OPTIONAL: Final[Mapping[str, int]] = {"split": 2, "round": 2}
 """Functions whose last argument may be left out, and how many they take at most."""
@@ -31,7 +21,11 @@ SUBJECT: Final[Mapping[str, int]] = {"join": 1, "map": 1}
 
 
 class FlowFunctions(Functions):
-    """What an expression may call. Methods are found by their name: `_func_` and the function's."""
+    """What an expression may call, in one evaluation. Methods are found by their name: `_func_` and the function's."""
+
+    def __init__(self, searches: Searches = no_search) -> None:
+        """Look for patterns that could take long with what *searches* gives."""
+        self._looker = Looker(searches)
 
     @signature({"types": []}, {"types": []})
     def _func_default(self, value: Json, fallback: Json) -> Json:
@@ -112,7 +106,7 @@ class FlowFunctions(Functions):
 
     @signature({"types": ["string"]}, {"types": ["string"]})
     def _func_regex_match(self, text: str, pattern: str) -> bool:
-        return _searcher(pattern, len(text)).search(text) is not None
+        return self._looker.found(pattern, text)
 
     # JMESPath's own `join` glues whatever it is given: the glue counts as often as it is used.
     @signature({"types": ["string"]}, {"types": ["array-string"]})
@@ -124,75 +118,3 @@ class FlowFunctions(Functions):
 
 def _refuse(word: str) -> Json:
     raise ValueError(word)
-
-
-def _searcher(pattern: str, length: int) -> re.Pattern[str]:
-    """Return the compiled *pattern*, unless it could take for ever on a text of *length* characters."""
-    if len(pattern) > _LONGEST_PATTERN:
-        raise ExpressionError(f"the pattern of `regex_match` is longer than {_LONGEST_PATTERN} characters")
-    unbounded, choices = _repeats(pattern)
-    longest = _LONGEST_TEXT if unbounded <= _MOST_UNBOUNDED else _LONGEST_HARD_TEXT
-    if length > longest:
-        raise ExpressionError(f"`regex_match` looks at no more than {longest} characters with this pattern")
-    if choices > _MOST_CHOICES:
-        raise ExpressionError(
-            "the pattern of `regex_match` has too many ways to match",
-            hint="write fewer groups with branches, and fewer of `?` and `{1,9}`",
-        )
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ExpressionError(f"the pattern of `regex_match` is no regular expression: {error}") from None
-
-
-def _repeats(pattern: str) -> tuple[int, int]:
-    """Return how many unbounded repetitions there are in *pattern*, and in how many ways its other parts may match.
-
-    Something that itself repeats or branches must not be repeated: matching `(a+)+` or `(a|a)*` takes time that doubles
-    with every character. A budget cannot stop it from within.
-    """
-    bare = _WHOLE.sub("x", pattern)
-    groups, branches = [False], [1]
-    unbounded, ways = 0, 1
-    risky = False
-    for place, character in enumerate(bare):
-        if character == "(":
-            groups.append(False)
-            branches.append(1)
-            continue
-        if character == "|":
-            branches[-1] += 1
-        if character == ")" and len(groups) > 1:
-            ways *= branches.pop()
-            risky = groups.pop()
-            groups[-1] = groups[-1] or risky
-            continue
-        choices = _choices(bare, place)
-        if choices != 1 and risky and bare[place - 1] == ")":
-            raise ExpressionError(
-                "the pattern of `regex_match` repeats a group that itself repeats or branches",
-                hint="such a pattern can take for ever; write it without the inner one",
-            )
-        if choices is None:
-            unbounded += 1
-        ways *= choices or 1
-        if choices is None or choices > 1 or character == "|":
-            groups[-1] = True
-        risky = False
-    return unbounded, ways * math.prod(branches)
-
-
-def _choices(bare: str, place: int) -> int | None:
-    """Return how many counts what stands before *place* may have: 0 for a fixed one, 1 for none, None for any."""
-    if bare[place] in "*+":
-        return None
-    if bare[place] == "?":
-        # After a repetition it says that as few as possible are wanted, and after a bracket what kind of group begins.
-        return 1 if bare[place - 1 : place] in {"*", "+", "?", "}", "("} else 2
-    counts = _COUNTS.match(bare, place)
-    if counts is None:
-        return 1
-    fewest, comma, most = counts.groups()
-    if not comma:
-        return 0
-    return max(2, int(most) - int(fewest or 0) + 1) if most else None

@@ -17,6 +17,7 @@ from flowcore.values import Json
 from .budget import MAX_SIZE
 from .evaluation import Expression, compile_expression
 from .references import Reference
+from .searches import Searches, no_search
 
 _STATEMENT: Final = re.compile(r"\{%-?\s*(?P<word>[a-z]+)\b(?:(?!\{%|%\}).)*%\}", re.DOTALL)
 _STATEMENT_HINTS: Final[Mapping[str, str]] = {
@@ -122,13 +123,16 @@ class Template:
         self.render = node.render
 
 
-def compile_template(value: Json) -> Template:
+def compile_template(value: Json, searches: Searches = no_search) -> Template:
     """Return the template that *value* is.
+
+    Args:
+        searches: Gives what looks for patterns that could take long; without it those are refused.
 
     Raises:
         ExpressionError: An expression in it cannot be read; the first of them.
     """
-    node, found, errors = _checked(value)
+    node, found, errors = _checked(value, searches)
     if errors:
         raise errors[0][1]
     return Template(node, found)
@@ -141,52 +145,61 @@ def constant(value: Json) -> Template:
 
 def check_template(value: Json) -> tuple[Sequence[Reference], Sequence[tuple[Path, ExpressionError]]]:
     """Return what the sound expressions of *value* read, and everything that is wrong with the others and where."""
-    _, found, errors = _checked(value)
+    _, found, errors = _checked(value, no_search)
     return found, errors
 
 
-def _checked(value: Json) -> tuple[_Node, tuple[Reference, ...], Sequence[tuple[Path, ExpressionError]]]:
+def _checked(
+    value: Json, searches: Searches
+) -> tuple[_Node, tuple[Reference, ...], Sequence[tuple[Path, ExpressionError]]]:
     errors: list[tuple[Path, ExpressionError]] = []
     found: dict[Reference, None] = {}
-    node = _compile(value, (), errors, found)
+    node = _Compiler(searches, errors, found).compile(value, ())
     return node, tuple(found), errors
 
 
-def _compile(
-    value: Json, path: Path, errors: list[tuple[Path, ExpressionError]], found: dict[Reference, None]
-) -> _Node:
-    if isinstance(value, str):
-        wrong: list[ExpressionError] = []
-        node = _compile_text(value, wrong, found)
-        errors.extend((path, error) for error in wrong)
-        return node
-    if isinstance(value, dict):
-        members = tuple((key, _compile(item, (*path, key), errors, found)) for key, item in value.items())
-        if not all(isinstance(node, _Constant) for _, node in members):
-            return _Mapping(members)
-    if isinstance(value, (list, tuple)):
-        items = tuple(_compile(item, (*path, number), errors, found) for number, item in enumerate(value))
-        if not all(isinstance(node, _Constant) for node in items):
-            return _List(items)
-    return _Constant(value)
+class _Compiler:
+    """One compilation: what it finds in the texts of a value."""
 
+    def __init__(
+        self, searches: Searches, errors: list[tuple[Path, ExpressionError]], found: dict[Reference, None]
+    ) -> None:
+        self._searches = searches
+        self._errors = errors
+        self._found = found
 
-def _compile_text(text: str, errors: list[ExpressionError], found: dict[Reference, None]) -> _Node:
-    if "{" not in text:
-        return _Constant(text)
-    parts = tuple(_parts(text, errors))
-    statements = _statements(text)
-    errors.extend(statements)
-    for part in parts:
-        # Inside `{% for x in list %}` nobody can tell what an `x` is.
-        if isinstance(part, Expression) and not statements:
-            found.update(dict.fromkeys(part.references))
-    if not any(isinstance(part, Expression) for part in parts):
-        return _Constant(text)
-    told = [part for part in parts if not (isinstance(part, str) and not part.strip())]
-    if len(told) == 1 and isinstance(told[0], Expression):
-        return _Alone(told[0])
-    return _Text(parts)
+    def compile(self, value: Json, path: Path) -> _Node:
+        if isinstance(value, str):
+            wrong: list[ExpressionError] = []
+            node = self._text(value, wrong)
+            self._errors.extend((path, error) for error in wrong)
+            return node
+        if isinstance(value, dict):
+            members = tuple((key, self.compile(item, (*path, key))) for key, item in value.items())
+            if not all(isinstance(node, _Constant) for _, node in members):
+                return _Mapping(members)
+        if isinstance(value, (list, tuple)):
+            items = tuple(self.compile(item, (*path, number)) for number, item in enumerate(value))
+            if not all(isinstance(node, _Constant) for node in items):
+                return _List(items)
+        return _Constant(value)
+
+    def _text(self, text: str, errors: list[ExpressionError]) -> _Node:
+        if "{" not in text:
+            return _Constant(text)
+        parts = tuple(_parts(text, errors, self._searches))
+        statements = _statements(text)
+        errors.extend(statements)
+        for part in parts:
+            # Inside `{% for x in list %}` nobody can tell what an `x` is.
+            if isinstance(part, Expression) and not statements:
+                self._found.update(dict.fromkeys(part.references))
+        if not any(isinstance(part, Expression) for part in parts):
+            return _Constant(text)
+        told = [part for part in parts if not (isinstance(part, str) and not part.strip())]
+        if len(told) == 1 and isinstance(told[0], Expression):
+            return _Alone(told[0])
+        return _Text(parts)
 
 
 def _statements(text: str) -> Sequence[ExpressionError]:
@@ -204,7 +217,7 @@ def _statements(text: str) -> Sequence[ExpressionError]:
     return told if left <= 0 else [*told, ExpressionError(f"{left} more `{{% ... %}}` of this text are none either")]
 
 
-def _parts(text: str, errors: list[ExpressionError]) -> Iterator[str | Expression]:
+def _parts(text: str, errors: list[ExpressionError], searches: Searches) -> Iterator[str | Expression]:
     """Yield the plain pieces and the sound expressions of *text*; what is wrong with the others goes to *errors*.
 
     The same fault is told once, and after 20 the others are only counted: each takes as long to read as a sound one.
@@ -229,7 +242,7 @@ def _parts(text: str, errors: list[ExpressionError]) -> Iterator[str | Expressio
         if expression in wrong:
             continue
         try:
-            yield compile_expression(expression)
+            yield compile_expression(expression, searches)
         except ExpressionError as error:
             wrong.add(expression)
             errors.append(error)

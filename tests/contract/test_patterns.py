@@ -5,7 +5,18 @@ from threading import Event, Thread
 
 import pytest
 
-from flowcore_adapters.sources.patterns import WITHHELD, blacken, flaw, search
+from flowcore.expressions.patterns import compiled
+from flowcore.values import Json
+from flowcore_adapters import LocalRunner
+from flowcore_adapters.sources.patterns import (
+    WITHHELD,
+    WITHHELD_FROM_TOO_LARGE,
+    blacken,
+    evaluation_search,
+    flaw,
+    misspelling,
+    search,
+)
 
 _HOSTILE = "a" * 60 + "b"
 
@@ -61,7 +72,9 @@ def test_what_matches_is_blackened_by_every_pattern() -> None:
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
-        ("(", "is no regular expression: missing ) at position 1"),
+        ("(", "is no regular expression: missing ), unterminated subpattern at position 0"),
+        (r"\p{L}", "is no regular expression: bad escape \\p at position 0"),
+        ("(a{1000})){1000}", "is no regular expression: unbalanced parenthesis at position 9"),
         ("x" * 10_001, "is longer than 10000 characters, too long for a regular expression"),
         ("(?:" * 2_000 + ")" * 2_000, "cannot be used as a regular expression: maximum recursion depth exceeded"),
     ],
@@ -80,16 +93,18 @@ def test_what_is_no_regular_expression_says_so(pattern: str, said: str) -> None:
         "((a{1000}){1000}){1000}",
         "a{100000000}",
         "(?:[ab]c{300,}){300}",
-        "(a{1000})){1000}",
-        # With other rules a bracket may be none, and a count may have spaces in it.
-        "(?x)((a{1000}#)\n){1000}",
-        "(?x)a{ 1 0 0 0 0 0 0 0 0 }",
+        # A bracket in a comment is none.
+        "(?x)((a{1000}#)\n)){1000}",
         "(?#()((a{1000})){1000}",
     ],
 )
 def test_counts_that_would_fill_the_memory_are_refused_before_they_do(pattern: str) -> None:
     said = "repeats too much for a regular expression: its counts multiply; write smaller ones"
     assert flaw(pattern) == said
+    # A run that was recorded with it goes on, and shows nothing.
+    assert misspelling(pattern) is None
+    assert blacken("text", [pattern]) == WITHHELD_FROM_TOO_LARGE
+    assert misspelling("(") == flaw("(")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +114,173 @@ def test_counts_that_would_fill_the_memory_are_refused_before_they_do(pattern: s
         r"\{9{3}\}[{9}]{2}(?:x{1,100}y){1,100}",
         "(?x) a{3} b{2} # and so on",
         "(a{20}b){20}",
+        "(?x)a{ 1 0 0 0 0 0 0 0 0 }",
+        "(?x) [0-9]{4} - [0-9]{2}  # {9999999} of them",
+        "a{1,100000000}",
+        "[A-Za-z0-9]{40000}",
     ],
 )
 def test_counts_in_daily_use_are_let_through(pattern: str) -> None:
     assert flaw(pattern) is None
+
+
+_TEXTS = (
+    *(
+        "token{e}",
+        "tokem",
+        "a{e<=1}",
+        "b",
+        "x{1}",
+        "xx",
+        "x{ 2 }",
+        "x{2}",
+        "{}",
+        "[:alpha:]",
+        "a]",
+        "a:]",
+        "q]",
+        "-",
+        "^",
+    ),
+    *(
+        "e\u0301",
+        "e\x1cf",
+        "a b",
+        "ab",
+        "# c",
+        "a#b",
+        "aa1",
+        "\x01",
+        "A",
+        "n\n",
+        "(",
+        "a.b",
+        "caf\u00e9",
+        "na\u00efve x",
+        "\u0301 ",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "token{e}",
+        "a{e<=1}",
+        "x{1}",
+        "x{ 2 }",
+        "x{2}",
+        "x{,2}y?",
+        "(?x) x{ 2 }",
+        "(?x) x {2} # and {e}",
+        "(?x: a b)#",
+        "(?x: a (?-x: ) b)",
+        "(?#a{e}[)a",
+        "{}",
+        "[[:alpha:]]",
+        "[]a-]+",
+        "[^]a]",
+        r"[\w-]+$",
+        r"(a)\1{1}",
+        r"(?x)(a)\1 1",
+        r"\bb",
+        r"\Bb",
+        r"^\w+$",
+        r"\W",
+        r"e\sf",
+        r"e\S",
+        r"[\s]f",
+        r"(?a)^\w+$",
+        r"\01",
+        r"\141",
+        r"[\1]",
+        r"\x61\N{DIGIT ONE}?",
+        "(?P<n>a)(?P=n)",
+        "(?i)A",
+        "a{1,2}+b",
+        "(?(1)a|b)",
+    ],
+)
+def test_a_pattern_means_what_re_says(pattern: str) -> None:
+    if "(1)" in pattern:
+        pattern = f"(a)?{pattern}"
+    expected = [text for text in _TEXTS if compiled(pattern).search(text)]
+    assert flaw(pattern) is None
+    assert [text for text in _TEXTS if search(pattern, text, case_sensitive=True)] == expected
+    assert [text for text in _TEXTS if evaluation_search()(pattern, text)] == expected
+    assert [text for text in _TEXTS if blacken(text, [pattern]) != text] == expected
+
+
+@pytest.mark.parametrize("pattern", ["a*a*a*a*[bc]", "(a+)+[bc]", "(a|aa)+[bc]"])
+def test_a_search_of_an_expression_ends_in_time(pattern: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="takes too long on a text of 1000 characters"):
+        evaluation_search()(pattern, "a" * 1_000)
+    assert time.monotonic() - began < 6
+
+
+def test_all_searches_of_one_evaluation_share_the_time() -> None:
+    look = evaluation_search()
+    began = time.monotonic()
+    for _ in range(50):
+        with pytest.raises(ValueError, match="takes too long"):
+            look("(a|a)*$", _HOSTILE)
+    assert time.monotonic() - began < 6
+
+
+def test_many_quick_searches_are_no_long_one() -> None:
+    look = evaluation_search()
+    assert all(look("^[a-z]+$", "word") for _ in range(10_000))
+
+
+@pytest.mark.parametrize("member", ["when", "input", "for_each", "output"])
+def test_a_step_whose_expression_takes_too_long_says_so(member: str) -> None:
+    call = "regex_match(@, 'a*a*a*a*[bc]')"
+    value = "a" * 1_000
+    step: dict[str, Json] = {"name": "b", "source": {"type": "value", "configuration": {"value": value}}}
+    if member == "output":
+        step["output"] = [{"name": "found", "type": "jmespath", "value": call}]
+    else:
+        step[member] = f"{{{{ flows.a.v | [{call}] }}}}"
+    first: Json = {
+        "name": "a",
+        "source": {"type": "value", "configuration": {"value": value}},
+        "output": [{"name": "v"}],
+    }
+    runner = LocalRunner({"flow": [first, step]})
+    began = time.monotonic()
+    runner.run()
+    assert time.monotonic() - began < 6
+    assert (runner.status.steps["b"].error or "").endswith(
+        "the pattern of `regex_match` takes too long on a text of 1000 characters"
+    )
+
+
+def test_patterns_of_daily_use_are_found_in_long_texts() -> None:
+    text = "word " * 10_000 + "foo ab-cd bar"
+    patterns = (
+        ".*foo.*bar.*",
+        r"^(\w+\s?)+",
+        "(?:[a-z]+-)*[a-z]+ bar$",
+        r"\bfoo\b",
+        "error.*timeout",
+        r"v\d+\.\d+\.\d+",
+    )
+    found = " ".join(f"{{{{ flows.a.v | regex_match('{pattern}') }}}}" for pattern in patterns)
+    flow: dict[str, Json] = {
+        "flow": [
+            {
+                "name": "a",
+                "source": {"type": "value", "configuration": {"value": text}},
+                "output": [{"name": "v"}],
+            },
+            {
+                "name": "b",
+                "source": {"type": "value", "configuration": {"value": found}},
+                "output": [{"name": "v"}],
+            },
+        ]
+    }
+    runner = LocalRunner(flow)
+    runner.run()
+    assert runner.flows["b"] == {"v": "True True True True False False"}

@@ -168,7 +168,17 @@ def test_logs_are_redacted(more: dict[str, Json], line: str) -> None:
 def test_a_pattern_that_is_none() -> None:
     error = fail(SOURCE, {"command": ["true"], "redact_patterns": ["("]})
     assert (error.code, error.retryable) == ("bad-configuration", False)
-    assert str(error) == "'redact_patterns[0]' is no regular expression: missing ) at position 1"
+    assert (
+        str(error) == "'redact_patterns[0]' is no regular expression: missing ), unterminated subpattern at position 0"
+    )
+
+
+def test_a_run_that_was_recorded_with_a_pattern_that_is_too_large_goes_on_and_shows_nothing() -> None:
+    more: dict[str, Json] = {"redact_patterns": ["[A-Za-z0-9]{100000}"], "log_full_command": True}
+    lines: list[str] = []
+    result = SOURCE.call(make_call({"command": ["echo", "token=abc"], **more}, None, log=lines.append))
+    assert result.data == {"stdout": "token=abc\n", "stderr": "", "returncode": 0}
+    assert lines == ["run *** (all of it: its redact_patterns repeat too much)"]
 
 
 def test_a_pattern_that_would_never_end_shows_nothing_and_holds_nobody_up() -> None:

@@ -10,16 +10,20 @@ import pytest
 from flowcore.errors import ExpressionError
 from flowcore.expressions import (
     Reference,
+    Search,
     check_template,
     compile_expression,
     compile_search,
     compile_template,
     constant,
+    no_search,
+    patient_search,
     spelled,
     to_text,
 )
 from flowcore.expressions.budget import Meter
 from flowcore.expressions.functions import FlowFunctions
+from flowcore.expressions.searches import reckoned
 from flowcore.expressions.spellings import CALLS, FILTERS
 from flowcore.values import Json
 
@@ -193,38 +197,124 @@ class TestFunctions:
         assert message in trouble(text)
 
     def test_a_pattern_that_is_too_long_or_meets_too_much_text_is_refused(self) -> None:
-        search = compile_search("regex_match(text, pattern)")
-        with pytest.raises(ExpressionError, match="longer than 1000 characters"):
-            search.evaluate_on({"text": "a", "pattern": "a" * 1001})
-        with pytest.raises(ExpressionError, match="no more than 100000 characters"):
-            search.evaluate_on({"text": "a" * 100_001, "pattern": "a"})
-
-        with pytest.raises(ExpressionError, match="no more than 1000 characters"):
-            search.evaluate_on({"text": "a" * 1001, "pattern": "a*a{3,}a*b"})
+        for searches in (no_search, patient_search):
+            search = compile_search("regex_match(text, pattern)", searches)
+            with pytest.raises(ExpressionError, match="longer than 1000 characters"):
+                search.evaluate_on({"text": "a", "pattern": "a" * 1001})
+            with pytest.raises(ExpressionError, match="no more than 100000 characters"):
+                search.evaluate_on({"text": "a" * 100_001, "pattern": "a"})
 
     @pytest.mark.parametrize(
-        ("pattern", "sound"),
+        ("pattern", "length"),
         [
-            (r"v\d+\.\d+\.\d+", True),
-            ("(a{2}){2}b", True),
-            ("a*?b{1}c{,9}|d", True),
-            ("(?:a)[*+?{|]\\|b", True),
-            ("a?" * 19 + "b", True),
-            ("a?" * 20 + "b", False),
-            ("(a|a)" * 19 + "b", True),
-            ("(a|a)" * 20 + "b", False),
-            ("x{0,999}y{1,1000}", True),
-            ("x{0,999}y{0,1000}", False),
+            (r"^[\w.+-]+@[\w-]+\.[\w.-]+$", 50),
+            (r"^https?://[^/\s]+/\S*$", 100),
+            (r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z?$", 1_000),
+            ("-".join(f"[0-9a-f]{{{count}}}" for count in (8, 4, 4, 4, 12)), 10_000),
+            (r"v\d+\.\d+\.\d+", 50),
+            (".*foo.*bar.*", 50),
+            ("^(?:GET|POST|PUT) /api/", 100_000),
+            ("error|warning|fatal", 100_000),
+            (r"^\s*$", 200),
+            (r"\.(?:jpe?g|png|gif)$", 10_000),
+            (r"(?x) [0-9]+ \. [0-9]+  # a number", 200),
+            (r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", 10_000),
+            ("(a{2}){2}b", 100_000),
+            ("x{0,99}y{0,99}", 100),
+            ("(?:a)[*+?{|]\\|b", 100_000),
         ],
     )
-    def test_a_pattern_has_so_many_choices_and_no_more(self, pattern: str, sound: bool) -> None:
+    def test_patterns_of_daily_use_are_quick_enough_to_be_looked_for_at_once(self, pattern: str, length: int) -> None:
+        expected = re.search(pattern, "." * length) is not None
         search = compile_search("regex_match(text, pattern)")
-        # What is not there at all is found out at once; what it could take is reckoned all the same.
-        if sound:
-            assert search.evaluate_on({"text": "." * 300, "pattern": pattern}) is False
-        else:
-            with pytest.raises(ExpressionError, match="too many ways"):
-                search.evaluate_on({"text": ".", "pattern": pattern})
+        assert search.evaluate_on({"text": "." * length, "pattern": pattern}) is expected
+
+    @pytest.mark.parametrize(
+        ("pattern", "length"),
+        [
+            ("a*a{3,}a*b", 1_000),
+            ("a*b", 100_000),
+            ("a{50000}b", 100_000),
+            ("a?" * 40 + "b", 10),
+            ("(a|a)" * 40 + "b", 10),
+            ("x{0,999}y{0,1000}", 100),
+            ("(?:a*b?)" * 30, 100),
+        ],
+    )
+    def test_a_pattern_that_could_take_long_is_for_a_search_that_ends_in_time(self, pattern: str, length: int) -> None:
+        asked: list[tuple[str, int]] = []
+
+        def search(pattern: str, text: str) -> bool:
+            asked.append((pattern, len(text)))
+            return True
+
+        given = {"text": "a" * length, "pattern": pattern}
+        assert compile_search("regex_match(text, pattern)", lambda: search).evaluate_on(given) is True
+        assert asked == [(pattern, length)]
+        message = f"`regex_match` could take too long on {length} characters"
+        with pytest.raises(ExpressionError, match=message):
+            compile_search("regex_match(text, pattern)").evaluate_on(given)
+
+    def test_many_searches_together_take_as_long_as_one(self) -> None:
+        begun: list[None] = []
+        asked: list[str] = []
+
+        def look(pattern: str, text: str) -> bool:
+            asked.append(f"{pattern} {len(text)}")
+            return True
+
+        def searches() -> Search:
+            begun.append(None)
+            return look
+
+        search = compile_search("map(&regex_match(@, '[a-z]+'), @)", searches)
+        assert search.evaluate_on(["x" * 1_000] * 15) == [True] * 15
+        assert (len(begun), asked) == (1, ["[a-z]+ 1000"] * 5)
+        # Each evaluation has its own.
+        assert search.evaluate_on(["x" * 1_000] * 10) == [True] * 10
+        assert (len(begun), len(asked)) == (1, 5)
+
+    def test_a_search_that_takes_too_long_says_so(self) -> None:
+        def search(pattern: str, text: str) -> bool:
+            raise ValueError(f"takes too long on {len(text)} {pattern[0]}")
+
+        given = compile_search("regex_match(@, '(a+)+')", lambda: search)
+        with pytest.raises(ExpressionError, match="the pattern of `regex_match` takes too long on 3 "):
+            given.evaluate_on("aaa")
+
+    def test_a_patient_search_takes_the_time_that_it_takes(self) -> None:
+        search = compile_search("regex_match(@, '(a+)+b')", patient_search)
+        assert search.evaluate_on("aaab") is True
+        assert search.evaluate_on("aaac") is False
+
+    @pytest.mark.parametrize(
+        ("pattern", "unbounded", "choices", "nested"),
+        [
+            (r"v\d+\.\d+\.\d+", 3, 1, False),
+            ("a*?b{1}c{,9}|d", 1, 20, False),
+            ("a?" * 3, 0, 8, False),
+            ("(a|a)(a|b|c)", 0, 6, False),
+            ("x{0,999}y{1,1000}", 0, 1_000_000, False),
+            ("(a+)+", 2, 1, True),
+            ("((a|b))*", 1, 2, True),
+            (r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", 0, 81, False),
+            ("((a|b){2}c?)?d{0}", 0, 16, False),
+            ("(a|b){9999999}", 0, 1e12, False),
+            ("(a|b)?+", 0, 4, False),
+            ("(a*){9}", 1, 1, True),
+            ("(aa?)+", 1, 2, True),
+            ("(a+){1}b", 1, 1, False),
+            ("(?x)(a+) +", 2, 1, True),
+            ("(a+)(?#c)+", 2, 1, True),
+            (r"(a\+)+[+(]+", 2, 1, False),
+            ("(?P<n>a)(?P=n)*", 1, 1, False),
+        ],
+    )
+    def test_what_a_pattern_may_take_is_reckoned(
+        self, pattern: str, unbounded: int, choices: int, nested: bool
+    ) -> None:
+        found = reckoned(pattern)
+        assert (found.unbounded, found.choices, found.nested) == (unbounded, choices, nested)
 
     @pytest.mark.parametrize(
         ("text", "message"),

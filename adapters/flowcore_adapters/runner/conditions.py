@@ -13,6 +13,7 @@ from flowcore.run.effects import Iterate, Resolve
 from flowcore.run.state import InstanceState, RunState
 from flowcore.secrets import Redactor
 from flowcore.values import Json
+from flowcore_adapters.sources.patterns import evaluation_search
 
 from .context import RunContext
 from .perform import note
@@ -54,7 +55,7 @@ def _look_at_loop(
 ) -> ReportIteration:
     name, error, again = StepName(instance.id), None, False
     try:
-        template = compile_template(condition)
+        template = compile_template(condition, evaluation_search)
         again = bool(template.render(context.iteration_roots(instance, number, steps_used(template))))
     except (ExpressionError, SourceError) as fault:
         error = note(str(fault), context.redactor)
@@ -62,7 +63,7 @@ def _look_at_loop(
 
 
 def _value(expression: Json, instance: InstanceState, context: RunContext) -> Json:
-    template = compile_template(expression)
+    template = compile_template(expression, evaluation_search)
     return template.render(context.guard_roots(instance, steps_used(template)))
 
 

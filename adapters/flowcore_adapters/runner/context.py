@@ -17,6 +17,7 @@ from flowcore.secrets import Redactor
 from flowcore.values import Instant, Json
 from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.registry import Registry
+from flowcore_adapters.sources.patterns import evaluation_search
 
 from .plan import StepPlan, mapping
 
@@ -158,7 +159,7 @@ def _marked(secret: Json, variables: Collection[str]) -> Collection[str]:
 
 
 def _read(source: Source, registry: Registry) -> tuple[Mapping[str, Json], Json]:
-    template = compile_template(source.configuration)
+    template = compile_template(source.configuration, evaluation_search)
     if any(reference.root != "secrets" for reference in template.references):
         # It depends on steps: it can be used as a step's source, but there is nothing to read before the run.
         return {}, None

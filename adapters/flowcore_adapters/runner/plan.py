@@ -11,6 +11,7 @@ from flowcore.model import Dialect, Flow, OutputType, Source, Step
 from flowcore.ports import SourceAdapter
 from flowcore.values import Json
 from flowcore_adapters.registry import Registry
+from flowcore_adapters.sources.patterns import evaluation_search
 
 
 @attrs.frozen
@@ -107,7 +108,7 @@ class Planner:
         outputs = tuple(
             OutputPlan(
                 output.name,
-                compile_search(output.value or "@") if output.type is OutputType.JMESPATH else None,
+                compile_search(output.value or "@", evaluation_search) if output.type is OutputType.JMESPATH else None,
                 output.required,
             )
             for output in step.outputs
@@ -119,7 +120,7 @@ class Planner:
     def _payload(self, step: Step) -> Template | None:
         if self._workflow:
             return self._shared
-        return None if step.input is None else compile_template(step.input)
+        return None if step.input is None else compile_template(step.input, evaluation_search)
 
     def _source(self, key: str) -> SourcePlan:
         plan = self._sources.get(key)
@@ -143,8 +144,9 @@ class Planner:
         when = adapter.type.template_when
         uses_payload = when is not None and source.configuration.get(when[0]) == when[1]
         # Only flows of steps have expressions: what looks like one elsewhere is a stranger's text.
-        template = compile_template if self._flow.dialect is Dialect.FLOW else constant
-        configuration = template(source.configuration)
+        flow = self._flow.dialect is Dialect.FLOW
+        written = source.configuration
+        configuration = compile_template(written, evaluation_search) if flow else constant(written)
         return SourcePlan(
             adapter,
             configuration,

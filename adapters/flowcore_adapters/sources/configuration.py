@@ -43,13 +43,18 @@ def parameter(
     joined_to: str = "",
     among: str = "",
     flaw: Callable[[str], str | None] | None = None,
+    late_flaw: Callable[[str], str | None] | None = None,
 ) -> Any:  # noqa: ANN401 - as attrs.field, so that it can stand where a field of any type is declared
     """Declare a field of a configuration class.
 
     The field's type follows from *kind*: text `str`, number and seconds `float`, integer `int`, boolean `bool`, words
     and texts `tuple[str, ...]`, names `bool | tuple[str, ...]`, mapping `Mapping[str, Json]`, any `Json`; or None when
     *default* is None and it is not *required*. Null in a configuration is the same as nothing.
+
+    Args:
+        late_flaw: What is wrong with a text when the source is called, where less is than when a flow is loaded.
     """
+    found_late = late_flaw or flaw
     read = _READERS[kind]
 
     def convert(value: Json, field: "attrs.Attribute[object]") -> object:
@@ -62,8 +67,8 @@ def parameter(
             raise _unfit(field.name, " or ".join(choices), value)
         if at_least is not None and isinstance(found, int) and found < at_least:
             raise _unfit(field.name, f"at least {at_least}", value)
-        if flaw is not None:
-            _look(field.name, value, found, flaw)
+        if found_late is not None:
+            _look(field.name, value, found, found_late)
         return found
 
     declared = Parameter(

@@ -7,8 +7,11 @@ stop timeouts, signals and all other runs. These let the other threads go on, an
 import re
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from flowcore.expressions import Search
+from flowcore.expressions.patterns import Kind, Part, parts, written_out
 from flowcore.secrets import BLACKENED
 
 if TYPE_CHECKING:
@@ -22,24 +25,80 @@ _LONGEST: Final = 10_000
 _LONGEST_TEXT: Final = 10_000_000
 _LARGEST: Final = 50_000
 """How many parts a pattern may have once its counts are written out: `x{3}` is stored as `xxx`, and counts multiply."""
-_WHOLE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-"""What is one part, whatever stands in it."""
-_COUNT: Final = re.compile(r"\{([0-9]{1,12})(?:,[0-9]*)?\}")
-_LIKE_A_COUNT: Final = re.compile(r"\{\s*(?:#[^}]*)?[0-9][^}]*\}")
-_OTHER_RULES: Final = re.compile(r"\(\?(?:#|[A-Za-z0-9-]*[xV])")
-"""What gives brackets another meaning: comments, and the flags `x` and `V1`."""
+_TOO_LARGE: Final = "repeats too much for a regular expression: its counts multiply; write smaller ones"
+_EVALUATION_S: Final = 1.0
+"""How long all looks of one evaluation of an expression may take together, in seconds."""
+_WORD: Final = r"\p{L}\p{N}_"
+_SPACE: Final = r"\s\x1c-\x1f"
+_IN_WORDS_OF_RE: Final = {
+    r"\w": f"[{_WORD}]",
+    r"\W": f"[^{_WORD}]",
+    r"\s": f"[{_SPACE}]",
+    r"\S": f"[^{_SPACE}]",
+    r"\b": f"(?:(?<=[{_WORD}])(?![{_WORD}])|(?<![{_WORD}])(?=[{_WORD}]))",
+    r"\B": f"(?:(?<=[{_WORD}])(?=[{_WORD}])|(?<![{_WORD}])(?![{_WORD}]))",
+}
+"""What `re` means: to other engines combining marks are letters of a word, too, and some separators no spaces."""
+_IN_SETS: Final = {r"\w": _WORD, r"\s": _SPACE}
+_ESCAPE: Final = re.compile(r"\\.", re.DOTALL)
 _SHOWN: Final = 200
 WITHHELD: Final = "*** (all of it: its redact_patterns take too long)"
 """What stands for a text that could not be blackened in time: nobody knows what of it must not be shown."""
+WITHHELD_FROM_TOO_LARGE: Final = "*** (all of it: its redact_patterns repeat too much)"
+"""What stands for a text whose patterns would fill the memory; flows were recorded when those were allowed."""
+
+
+class _TooLargeError(ValueError):
+    """A regular expression that would fill the memory."""
 
 
 def flaw(pattern: str) -> str | None:
-    """Return why *pattern* is no regular expression, for people, or None when it is one."""
+    """Return why *pattern* cannot be used as a regular expression, for people, or None when it can."""
     try:
         _compiled(pattern)
     except ValueError as error:
         return str(error)
     return None
+
+
+def misspelling(pattern: str) -> str | None:
+    """Return why *pattern* is no regular expression, or None; one that is too large is one, and `blacken` knows it.
+
+    For what is only known when a step runs: a flow may have been recorded when such a pattern was allowed.
+    """
+    try:
+        _compiled(pattern)
+    except _TooLargeError:
+        return None
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def evaluation_search() -> Search:
+    """Return what looks for the patterns of one evaluation of an expression, all of them within a second."""
+    return _EvaluationSearch()
+
+
+class _EvaluationSearch:
+    """Looks as long as there is time left."""
+
+    def __init__(self) -> None:
+        self._left_s = _EVALUATION_S
+
+    def __call__(self, pattern: str, text: str) -> bool:
+        compiled = _compiled(pattern)
+        began = time.thread_time()
+        try:
+            if self._left_s > 0:
+                return compiled.search(text, timeout=self._left_s, concurrent=True) is not None
+        except TimeoutError:
+            pass
+        except MemoryError as error:
+            raise ValueError(f"cannot be used: {error}") from None
+        finally:
+            self._left_s -= time.thread_time() - began
+        raise ValueError(f"takes too long on a text of {len(text)} characters")
 
 
 def search(pattern: str, text: str, *, case_sensitive: bool) -> bool:
@@ -68,7 +127,10 @@ def blacken(text: str, patterns: Sequence[str]) -> str:
     """
     ends_at = time.monotonic() + _BLACKENING_S
     for pattern in patterns:
-        compiled = _compiled(pattern)
+        try:
+            compiled = _compiled(pattern)
+        except _TooLargeError:
+            return WITHHELD_FROM_TOO_LARGE
         left = ends_at - time.monotonic()
         if left <= 0:
             return WITHHELD
@@ -79,50 +141,31 @@ def blacken(text: str, patterns: Sequence[str]) -> str:
     return text
 
 
+@lru_cache(maxsize=256)
 def _compiled(pattern: str, *, case_sensitive: bool = True) -> "regex.Pattern":
     import regex
 
     if len(pattern) > _LONGEST:
         raise ValueError(f"is longer than {_LONGEST} characters, too long for a regular expression")
-    if _size(pattern) > _LARGEST:
-        raise ValueError("repeats too much for a regular expression: its counts multiply; write smaller ones")
+    if written_out(pattern) > _LARGEST:
+        raise _TooLargeError(_TOO_LARGE)
     try:
-        return regex.compile(pattern, 0 if case_sensitive else regex.IGNORECASE)
+        return regex.compile(_as_read_by_re(pattern), 0 if case_sensitive else regex.IGNORECASE)
     except regex.error as error:
         raise ValueError(f"is no regular expression: {error}") from None
     except (RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(f"cannot be used as a regular expression: {error}") from None
 
 
-def _size(pattern: str) -> int:
-    """Return how many parts *pattern* may have once its counts are written out; never too few."""
-    bare = _WHOLE.sub("x", pattern)
-    most = len(bare)
-    for written in _COUNT.finditer(pattern):
-        most *= max(1, int(written[1]))
-    if _OTHER_RULES.search(pattern):
-        # There a count may have spaces and comments in it, and a bracket may be none: the worst is taken for granted.
-        unclear = any(_COUNT.fullmatch(found) is None for found in _LIKE_A_COUNT.findall(pattern))
-        return _LARGEST + 1 if unclear else most
-    if most <= _LARGEST:
-        return most
-    outer: list[int] = []
-    size = last = place = 0
-    while place < len(bare):
-        count = _COUNT.match(bare, place)
-        if count is not None:
-            size += last * (max(1, int(count[1])) - 1)
-            last *= max(1, int(count[1]))
-            place = count.end()
-            continue
-        if bare[place] == "(":
-            outer.append(size)
-            size = last = 0
-        elif bare[place] == ")":
-            last = size + 1
-            size = (outer.pop() if outer else 0) + last
-        else:
-            last = 1
-            size += 1
-        place += 1
-    return sum(outer) + size
+def _as_read_by_re(pattern: str) -> str:
+    """Return *pattern*, which means to `re` what it says, so that it means the same here."""
+    found = parts(pattern)
+    if any("a" in part.text for part in found if part.kind is Kind.FLAGS or part.text.endswith(":")):
+        return "".join(part.text for part in found)
+    return "".join(map(_part_as_read_by_re, found))
+
+
+def _part_as_read_by_re(part: Part) -> str:
+    if part.text.startswith("["):
+        return _ESCAPE.sub(lambda escape: _IN_SETS.get(escape.group(), escape.group()), part.text)
+    return _IN_WORDS_OF_RE.get(part.text, part.text)

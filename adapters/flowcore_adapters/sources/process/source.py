@@ -22,7 +22,7 @@ from flowcore_adapters.sources.configuration import (
     parameters,
     time_limit,
 )
-from flowcore_adapters.sources.patterns import blacken, flaw
+from flowcore_adapters.sources.patterns import blacken, flaw, misspelling
 
 if TYPE_CHECKING:
     from flowcore_adapters.sources.child import Ended
@@ -54,7 +54,11 @@ class ProcessConfiguration:
     )
     redact_args: bool = parameter(Kind.BOOLEAN, "Keep the arguments out of the logs.", default=True)
     redact_patterns: tuple[str, ...] = parameter(
-        Kind.TEXTS, "Regular expressions; what they match is blackened in logs and notes.", default=(), flaw=flaw
+        Kind.TEXTS,
+        "Regular expressions; what they match is blackened in logs and notes.",
+        default=(),
+        flaw=flaw,
+        late_flaw=misspelling,
     )
     log_full_command: bool = parameter(Kind.BOOLEAN, "Show all arguments in the logs.", default=False)
 
