@@ -344,6 +344,6 @@ flow:
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
         "flow.yaml:8:33 flow[0].source.configuration.redact_patterns[1]: "
-        "'redact_patterns[1]' is no regular expression: missing ) at position 1\n"
+        "'redact_patterns[1]' is no regular expression: missing ), unterminated subpattern at position 0\n"
         "1 problem: nothing was run\n"
     )

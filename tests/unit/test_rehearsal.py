@@ -53,6 +53,21 @@ def test_the_last_result_repeats() -> None:
     assert rehearse(flow_of(step("a", retry=2)), {"a": [asked, DONE]}).took_s == 30.0
 
 
+def test_a_pattern_is_looked_for_as_long_as_it_takes_or_with_what_is_given() -> None:
+    guarded = attrs.evolve(step("b", "a"), when="{{ flows.a.x | regex_match('^(o+)+$') }}")
+    flow = flow_of(step("a", outputs=("x",)), guarded)
+    script = {"a": [Success({"x": "ooo"})], "b": [DONE]}
+    assert rehearse(flow, script).states["b"] == "succeeded"
+    asked: list[str] = []
+
+    def search(pattern: str, text: str) -> bool:
+        asked.append(f"{pattern} {text}")
+        return False
+
+    assert rehearse(flow, script, searches=lambda: search).states["b"] == "skipped"
+    assert asked == ["^(o+)+$ ooo"]
+
+
 def test_steps_go_on_side_by_side() -> None:
     flow = flow_of(*(step(name) for name in "abcd"))
     script = {name: [Success(took_s=10.0)] for name in "abcd"}
