@@ -5,9 +5,10 @@ They stand by themselves, because the command names them in its help, before any
 
 from typing import Final
 
+from flowcore.artifacts import Fit
+
 CONTAINER: Final = "container"
 PROCESS: Final = "process"
 RUNTIMES: Final = (CONTAINER, PROCESS)
-CLAMP: Final = "clamp"
-STRICT: Final = "strict"
-POLICIES: Final = (CLAMP, STRICT)
+CLAMP: Final = Fit.CLAMP.value
+POLICIES: Final = (CLAMP, Fit.STRICT.value)
