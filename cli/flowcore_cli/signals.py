@@ -84,8 +84,8 @@ class Signals:
 def _leave(number: int, last_words: str) -> None:
     """End the program now: no waiting, no cleaning up but for the terminal and the child processes.
 
-    Those are found first and killed last: nothing is waited for between the first kill and our end, so that no thread
-    of ours sees a child go and records the end of what was just said to be left.
+    Those are killed last of all: nothing is waited for between the first kill and our end, so that no thread of ours
+    sees a child go and records the end of what was just said to be left.
     """
     show_cursor = ""
     with suppress(OSError, ValueError, AttributeError):

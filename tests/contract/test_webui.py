@@ -77,6 +77,11 @@ class TestAnswers:
         again = call(page, "/status", headers={"If-None-Match": first.etag})
         assert (again.status, again.body, again.etag) == (304, b"", first.etag)
 
+    def test_the_clock_of_the_runner(self) -> None:
+        said = "Fri, 27 Nov 2026 10:00:00 GMT"
+        with answering("200 OK", {"Content-Type": "application/json", "Date": said}, b"{}") as url:
+            assert call(page_of(url), "/status").headers["x-runner-date"] == said
+
     def test_a_head(self, server: ServerHandle) -> None:
         page = page_of(server.url)
         whole, head = call(page, "/status"), call(page, "/status", method="HEAD")
@@ -178,12 +183,44 @@ class TestTrouble:
         reason = "its certificate is not good for that address, or it does not speak TLS"
         assert said == f"the runner at {url} does not answer: {reason}"
 
-    def test_a_connection_that_was_kept_has_ended(self, ended: LocalRunner) -> None:
-        with serve_in_thread(create_app(ended.log)) as handle:
-            page, port = page_of(handle.url), handle.port
-            assert call(page, "/status").status == 200
-        with serve_in_thread(create_app(ended.log), port=port):
-            assert call(page, "/status").status == 200
+    def test_a_connection_that_was_kept_has_ended(self) -> None:
+        """It may end in the very moment in which it is used again: then another one is taken."""
+        body = b"{}"
+        whole = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n" + body
+        with create_server(("127.0.0.1", 0)) as listener:
+
+            def answer() -> None:
+                for further in (True, False):
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(whole)
+                        if further:
+                            # The next question is read, and not answered.
+                            connection.recv(65536)
+
+            serving = Thread(target=answer)
+            serving.start()
+            page = page_of(f"http://127.0.0.1:{listener.getsockname()[1]}")
+            assert [call(page, "/status").status for _ in range(2)] == [200, 200]
+            serving.join()
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_connections_are_kept(self, ended: LocalRunner, method: str) -> None:
+        ports: set[str] = set()
+        inner = create_app(ended.log)
+
+        def watched(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+            ports.add(str(environ["REMOTE_PORT"]))
+            return inner(environ, start_response)
+
+        with serve_in_thread(watched) as handle:
+            page = page_of(handle.url)
+            etag = call(page, "/status").etag
+            for _ in range(5):
+                assert call(page, "/status", method=method, headers={"If-None-Match": etag}).status == 304
+                assert call(page, "/status", method=method).status == 200
+        assert len(ports) == 1
 
     def test_something_else_answers(self) -> None:
         with answering("200 OK", {"Content-Type": "text/html; charset=utf-8"}, b"<h1>Hello</h1>") as url:

@@ -3,7 +3,7 @@
 It has its settings from the environment, and nothing else of flowcore's HTTP side reads that:
 
     FLOWCORE_DB                 the event log, in a directory that is there; the user's own when it is not set
-    FLOWCORE_TOKEN              what `Authorization: Bearer` must bring
+    FLOWCORE_TOKEN              what `Authorization: Bearer` must bring, or a browser's user as the password
     FLOWCORE_ALLOW_HOSTS        names that requests may use beside the local ones, separated by commas
     FLOWCORE_ALLOW_ORIGINS      origins of other sites that may call, separated by commas
     FLOWCORE_STORE_DIR          where artifacts are, and those go whose lifetime is over; without it `artifacts` beside

@@ -11,6 +11,17 @@
 Without a token of at least 32 characters only this machine is answered.
 """
 
-from .asgi import app
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .asgi import app
 
 __all__ = ["app"]
+
+
+def __getattr__(name: str) -> object:
+    """Load *app* when it is asked for: what it needs beside flowcore itself nothing else here does."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(".asgi", __name__).app

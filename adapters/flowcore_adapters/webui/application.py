@@ -55,22 +55,22 @@ class RunnerResource:
             HTTPBadGateway: There is no such answer.
             HTTPServiceUnavailable: Too many requests are waiting for news.
         """
-        response.stream = self._ask(request, response).body
+        response.stream = self._ask("GET", request, response).body
 
     def on_head(self, request: falcon.Request, response: falcon.Response) -> None:
         """Answer with the headers alone."""
-        self._ask(request, response).body.close()
+        self._ask("HEAD", request, response)
 
-    def _ask(self, request: falcon.Request, response: falcon.Response) -> RunnerAnswer:
+    def _ask(self, method: str, request: falcon.Request, response: falcon.Response) -> RunnerAnswer:
         query = read_once(request)
         known = request.get_header("If-None-Match")
         headers = {} if known is None else {"If-None-Match": known}
         try:
             if "wait" in query:
                 with self._admission.enter():
-                    answer = self._runner.ask(self._path, {**query, "wait": _bounded(query["wait"])}, headers)
+                    answer = self._runner.ask(method, self._path, {**query, "wait": _bounded(query["wait"])}, headers)
             else:
-                answer = self._runner.ask(self._path, query, headers)
+                answer = self._runner.ask(method, self._path, query, headers)
         except RunnerError as error:
             raise falcon.HTTPBadGateway(title=str(error)) from error
         response.status = falcon.code_to_http_status(answer.status)

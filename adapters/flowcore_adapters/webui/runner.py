@@ -25,6 +25,8 @@ CONNECT_S: Final = 5.0
 READ_S: Final = 30.0
 """How long an answer may let nothing be heard of it, in seconds; one that waits for news waits less."""
 _HANDED_ON: Final = ("ETag", "Cache-Control", "Content-Type", "Content-Length", "Retry-After")
+_DATE: Final = "X-Runner-Date"
+"""The clock of the runner: `Date` is that of whoever serves the page."""
 _OWN: Final = frozenset({200, HTTPStatus.NOT_MODIFIED, 400, 404, 500, 503})
 """What a status API answers itself (documents/status-api.md); anything else is about how we asked."""
 
@@ -40,12 +42,12 @@ class RunnerAnswer:
     Attributes:
         status: The status of HTTP.
         headers: Those that matter to whoever asked us.
-        body: What can be read, piece by piece, and must be closed.
+        body: What can be read, piece by piece, and must be closed; None when there is none.
     """
 
     status: int
     headers: Mapping[str, str]
-    body: urllib3.BaseHTTPResponse
+    body: urllib3.BaseHTTPResponse | None
 
 
 class Runner:
@@ -63,8 +65,8 @@ class Runner:
             num_pools=2, maxsize=connections, retries=False, timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S)
         )
 
-    def ask(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> RunnerAnswer:
-        """Ask for *path*, which starts with a slash.
+    def ask(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> RunnerAnswer:
+        """Ask for *path*, which starts with a slash, with GET or HEAD.
 
         Raises:
             RunnerError: There is no answer, or none that could be handed on.
@@ -75,22 +77,29 @@ class Runner:
         leave = {"Authorization": f"Bearer {token.encode().decode('latin-1')}"} if token else {}
         url = f"{base}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            answer = self._pool.request("GET", url, headers={**headers, **leave}, redirect=False, preload_content=False)
+            answer = self._send(method, url, {**headers, **leave})
         except HTTPError as error:
             raise RunnerError(f"the runner at {base} does not answer: {_reason(error)}") from error
         kind = answer.headers.get("Content-Type", "").partition(";")[0]
-        if answer.status in _OWN and (answer.status == HTTPStatus.NOT_MODIFIED or kind == "application/json"):
+        unchanged = answer.status == HTTPStatus.NOT_MODIFIED
+        if answer.status in _OWN and (unchanged or kind == "application/json"):
             handed_on = {name: answer.headers[name] for name in _HANDED_ON if name in answer.headers}
-            return RunnerAnswer(answer.status, handed_on, answer)
+            if "Date" in answer.headers:
+                handed_on[_DATE] = answer.headers["Date"]
+            if not unchanged and method != "HEAD":
+                return RunnerAnswer(answer.status, handed_on, answer)
+            # What has no body has been read to its end: its connection serves the next question.
+            answer.drain_conn()
+            return RunnerAnswer(answer.status, handed_on, None)
         answer.close()
         raise RunnerError(_unlike_a_runner(base, answer.status, kind))
 
-    def _get(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    def _send(self, method: str, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         try:
-            return self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
+            return self._pool.request(method, url, headers=headers, redirect=False, preload_content=False)
         except ProtocolError:
             # A connection that was kept may end in the very moment when it is used again.
-            return self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
+            return self._pool.request(method, url, headers=headers, redirect=False, preload_content=False)
 
     def _base(self) -> str:
         """Return the address of the runner, without what its status API adds.

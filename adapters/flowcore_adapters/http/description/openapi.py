@@ -85,7 +85,10 @@ def describe(routes: Sequence[Route]) -> dict[str, Json]:
         "paths": paths,
         "components": {
             "schemas": {"Error": object_of({"error": TEXT})},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic", "description": "Any name, and the token as password."},
+            },
         },
     }
 
@@ -118,7 +121,7 @@ def _operation(route: Route, found: Operation) -> dict[str, Json]:
         }
     if route.scope not in {Scope.OPEN, Scope.SIGNED}:
         # Without a token, a server of this machine answers this machine.
-        document["security"] = [{"token": []}, {}]
+        document["security"] = [{"token": []}, {"password": []}, {}]
     return document
 
 

@@ -2,7 +2,7 @@
 
 import { statuses } from "./runner.js";
 import { choose, clear, grow, show } from "./steps.js";
-import { duration, moment, sentence } from "./words.js";
+import { duration, moment, orderedKeys, sentence } from "./words.js";
 
 const STATES = ["pending", "running", "succeeded", "failed", "skipped"];
 const GROW_MS = 250;
@@ -21,12 +21,28 @@ function counts() {
 function verdict(run, count) {
   if (run.started_at === null) return ["pending", "has not started yet"];
   if (run.ended_at === null) {
-    if (!run.running_count) return ["running", "under way"];
+    if (!run.running_count) return ["running", "under way, nothing runs at this moment"];
     const [first] = run.running_steps;
     return ["running", run.running_count === 1 ? `running ${first}` : `running ${run.running_count} steps`];
   }
-  if (count.failed) return ["failed", count.failed === 1 ? "ended: 1 step failed" : `ended: ${count.failed} steps failed`];
-  return ["succeeded", count.skipped ? `succeeded, ${count.skipped} skipped` : "succeeded"];
+  const skipped = count.skipped ? `, ${count.skipped} skipped` : "";
+  if (wasStopped(run.steps)) return ["failed", "stopped"];
+  if (count.failed) return ["failed", `ended, ${count.failed} failed${skipped}`];
+  return ["succeeded", `succeeded${skipped}`];
+}
+
+/** Whether the run was stopped: its steps tell, for the status of a run has no state of its own. */
+function wasStopped(steps) {
+  return Object.values(steps).some(({ state, notes }) =>
+    notes.some((note) => (state === "failed" && note === "stopped") || (state === "skipped" && String(note).startsWith("the run was stopped"))),
+  );
+}
+
+/** The steps in the order of the flow, as names and steps. */
+function inOrder(steps, text) {
+  const names = Object.keys(steps);
+  if (!names.some((name) => /^\d+$/.test(name))) return Object.entries(steps);
+  return orderedKeys(text, "steps").map((name) => [name, steps[name]]);
 }
 
 function setText(id, text) {
@@ -34,7 +50,7 @@ function setText(id, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function showRun(run) {
+function showRun(run, text) {
   if (page.run?.run_id !== run.run_id) clear();
   page.run = run;
   page.steps = run.steps;
@@ -43,15 +59,18 @@ function showRun(run) {
   for (const id of ["state", "progress"]) $(id).dataset.state = state;
   setText("title", `Run ${run.run_id}`);
   setText("state", words);
+  // Which steps run changes all the time: those who hear the page are told what becomes of the run.
+  setText("heard", `Run ${run.run_id}: ${state === "running" ? "running" : words}`);
   const over = run.total_steps - count.pending - count.running;
   document.title = `${over}/${run.total_steps} ${state} · ${run.run_id}`;
   setText("done", `${over} of ${run.total_steps}`);
   $("progress").max = Math.max(1, run.total_steps);
   $("progress").value = over;
   for (const id of ["facts", "progress", "choice"]) $(id).hidden = false;
+  for (const fact of document.querySelectorAll("#facts .timed")) fact.hidden = run.started_at === null;
   if (run.started_at !== null) setText("started", moment(run.started_at));
   setText("took-label", run.ended_at === null ? "Running for" : "Took");
-  show(run.steps);
+  show(inOrder(run.steps, text));
   showStates(count);
   showChoice();
   tick();
@@ -92,6 +111,7 @@ function showNoRun() {
   document.title = "flowcore";
   setText("title", "flowcore");
   setText("state", "");
+  setText("heard", "");
   for (const id of ["facts", "progress", "choice"]) $(id).hidden = true;
   $("nothing").hidden = false;
   setText("nothing", "There is no run yet. It appears here as soon as there is one.");
@@ -120,24 +140,13 @@ function tick() {
 
 $("search").addEventListener("input", showChoice);
 $("choice").addEventListener("submit", (event) => event.preventDefault());
-document.addEventListener("keydown", (event) => {
-  const { activeElement: field } = document;
-  if (event.key === "/" && field !== $("search")) {
-    event.preventDefault();
-    $("search").focus();
-  } else if (event.key === "Escape" && field === $("search")) {
-    $("search").value = "";
-    showChoice();
-    field.blur();
-  }
-});
 setInterval(() => page.run?.ended_at === null && !document.hidden && tick(), GROW_MS);
 
-for await (const { status, ahead, trouble } of statuses()) {
+for await (const { status, text, ahead, trouble } of statuses()) {
   showTrouble(trouble);
   if (status === undefined) continue;
   // Dates of answers have whole seconds: a clock that seems to differ by less may be right.
   page.ahead = Math.abs(ahead) > 2 ? ahead : 0;
   if (status.steps === undefined) showNoRun();
-  else showRun(status);
+  else showRun(status, text);
 }

@@ -2,63 +2,103 @@
 
 import { parse } from "./words.js";
 
-const WAIT_S = 15; // how long one question waits for news at most
+const WAIT_S = 5; // how long one question waits for news at most: browsers have few connections for each server
 const PAUSE_MS = 250; // between two questions: nobody reads faster
 const POLL_MS = 1000; // between two questions to a runner that cannot wait
+const HIDDEN_MS = 5000; // between two questions while nobody looks
 const RETRY_MS = 2000; // after one that was not answered
+const SLOWEST_MS = 2000;
 const own = new URLSearchParams(location.search).get("run_id");
 
 /** What a question got instead of an answer, in words. */
-class Trouble extends Error {}
+class Trouble extends Error {
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
 
-function address(path, more = {}) {
+function address(path, more) {
   const query = new URLSearchParams({ ...(own === null ? {} : { run_id: own }), ...more });
   // This module stands in a folder beside what it asks for, wherever the page itself is.
   return new URL(query.size ? `../${path}?${query}` : `../${path}`, import.meta.url);
 }
 
-async function ask(path, more) {
-  let answer;
+/** Ask once; returns the answer, with its `text`, when it came, and the `value` that `read` makes of that. */
+async function ask(path, more, read) {
+  let answer, text;
+  const asked = Date.now();
+  let came = asked;
   try {
     answer = await fetch(address(path, more), { cache: "no-store", headers: { Accept: "application/json" } });
+    came = Date.now();
+    text = await answer.text();
   } catch {
-    throw new Trouble("The server of this page does not answer.");
+    throw new Trouble(answer ? "The answer was cut off." : "The server of this page does not answer.");
   }
-  if (answer.ok || answer.status === 304) return answer;
-  const body = await answer.json().catch(() => ({}));
-  throw Object.assign(new Trouble(body.error ?? `The answer was ${answer.status} ${answer.statusText}.`), { status: answer.status });
+  if (answer.status === 304) return { answer, came };
+  try {
+    const value = read(text);
+    if (answer.ok && value !== null && typeof value === "object") return { answer, came, text, value };
+    throw new Trouble(value?.error ?? `The answer was ${answer.status} ${answer.statusText}.`, answer.status);
+  } catch (error) {
+    if (error instanceof Trouble) throw error;
+    throw new Trouble(answer.ok ? "The answer is no status of a run." : `The answer was ${answer.status} ${answer.statusText}.`, answer.status);
+  }
 }
 
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Wait for so many milliseconds, or until somebody looks at the page again. */
+function sleep(ms) {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", looked);
+      resolve();
+    };
+    const looked = () => document.hidden || done();
+    const timer = setTimeout(done, ms);
+    document.addEventListener("visibilitychange", looked);
+  });
+}
+
+/** By how many seconds the clock of the runner is ahead of ours; nothing when nobody says. */
+function ahead({ answer, came }) {
+  const said = Date.parse(answer.headers.get("X-Runner-Date") ?? answer.headers.get("Date") ?? "");
+  return Number.isNaN(said) ? 0 : (said - came) / 1000;
+}
 
 /**
- * The status of the run, again and again, as {status, ahead}; or {trouble}, and later the status again.
- * `ahead` is by how many seconds the clock of the server is ahead of ours.
+ * The status of the run, again and again, as {status, text, ahead}; nothing new is {}, and what goes wrong is {trouble}.
  */
 export async function* statuses() {
-  let position = null;
+  let position = null; // where the log was, as far as we have seen it
+  let waits = true;
   for (;;) {
     const asked = performance.now();
+    const after = position === null ? {} : { after: position };
     try {
-      const answer = await ask("status", position === null ? {} : { after: position, wait: WAIT_S });
-      position = answer.headers.get("ETag")?.match(/^(?:W\/)?"(\d+)"$/)?.[1] ?? null;
-      if (answer.status !== 304) {
-        const status = await answer.json();
-        const said = Date.parse(answer.headers.get("Date") ?? "");
-        yield { status, ahead: Number.isNaN(said) ? 0 : (said - Date.now()) / 1000 };
-      } else {
-        yield {};
-      }
+      const found = await ask("status", waits && position !== null && !document.hidden ? { ...after, wait: WAIT_S } : after, JSON.parse);
+      const seen = found.answer.headers.get("ETag")?.match(/^(?:W\/)?"(\d+)"$/)?.[1] ?? null;
+      // A log that is shorter than what we have seen is another one: the runner was started anew.
+      position = found.answer.status === 304 && Number(seen ?? position) < Number(position) ? null : (seen ?? null);
+      if (found.answer.status === 304) yield {};
+      else yield { status: found.value, text: found.text, ahead: ahead(found) };
+      const took = performance.now() - asked;
       // A large status takes its time to be made, sent and shown: then it is asked for less often.
-      await sleep(position === null ? POLL_MS : Math.max(PAUSE_MS, answer.status === 304 ? 0 : Math.min(2000, performance.now() - asked)));
+      const pause = found.answer.status === 304 && waits ? PAUSE_MS : Math.max(PAUSE_MS, Math.min(SLOWEST_MS, took));
+      await sleep(document.hidden ? HIDDEN_MS : seen === null || !waits ? POLL_MS : pause);
+      waits = true;
     } catch (error) {
       if (!(error instanceof Trouble)) throw error;
-      // The server is busy with others who wait: ask without waiting.
-      if (error.status === 503 && position !== null) {
-        position = null;
+      if (error.status === 503 && waits && position !== null) {
+        // The server is busy with others who wait: ask without waiting, once.
+        waits = false;
         await sleep(POLL_MS);
         continue;
       }
+      // Whoever answers next may have another log.
+      position = null;
+      waits = true;
       yield { trouble: error.message };
       await sleep(RETRY_MS);
     }
@@ -67,5 +107,5 @@ export async function* statuses() {
 
 /** All outputs so far, by step and name. */
 export async function outputs() {
-  return parse(await (await ask("outputs")).text());
+  return (await ask("outputs", {}, parse)).value;
 }

@@ -27,10 +27,10 @@ export function clear() {
   list.replaceChildren();
 }
 
-/** Show `steps`, by name in the order of the flow. */
+/** Show `steps`: pairs of a name and a step, in the order of the flow. */
 export function show(steps) {
   const added = document.createDocumentFragment();
-  for (const [name, step] of Object.entries(steps)) {
+  for (const [name, step] of steps) {
     let row = rows.get(name);
     if (!row) {
       row = make(name);
@@ -127,12 +127,15 @@ async function open(row) {
     // The step may have changed while its outputs were on their way.
     if (row.seen !== seen) return;
     const values = Object.hasOwn(all, row.name) ? all[row.name] : {};
-    for (const [name, value] of Object.entries(values)) {
+    // In the order that the step names them in, as numbers among them would come first.
+    for (const name of step.outputs.filter((each) => Object.hasOwn(values, each))) {
+      const value = values[name];
       const text = shown(value);
-      const copy = element("button", { type: "button", textContent: "Copy" });
+      const copy = element("button", { type: "button", textContent: "Copy", ariaLabel: `Copy ${name}` });
       copy.addEventListener("click", async () => {
-        await navigator.clipboard.writeText(typeof value === "string" ? value : JSON.stringify(value, null, 2));
-        copy.textContent = "Copied";
+        const whole = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+        const done = navigator.clipboard.writeText(whole).then(() => "Copied", () => "Cannot be copied");
+        copy.textContent = copy.ariaLabel = await done;
       });
       // Elsewhere than on this machine, and without TLS, browsers have no clipboard for pages.
       parts.push(element("h2", {}, name, ...(navigator.clipboard ? [copy] : [])), element("pre", { textContent: text, tabIndex: 0 }));

@@ -43,3 +43,31 @@ export function shown(value) {
   if (text.length <= LONGEST) return text;
   return `${text.slice(0, LONGEST)}\n… and ${(text.length - LONGEST).toLocaleString()} more characters`;
 }
+
+/**
+ * The keys of the object at `key` of a JSON document, as they stand in its text: JavaScript puts those first that look like
+ * numbers.
+ */
+export function orderedKeys(text, key) {
+  const keys = [];
+  let depth = 0;
+  let inside = false; // whether we are in that object, at its own level or deeper
+  let name = null;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:,]/g)) {
+    if (token === "{" || token === "[") {
+      if (depth === 1 && name === key) inside = true;
+      depth += 1;
+    } else if (token === "}" || token === "]") {
+      depth -= 1;
+      if (depth === 1 && inside) return keys;
+    } else if (token === ":") {
+      if (inside && depth === 2) keys.push(name);
+    } else if (token === ",") {
+      if (depth === 1) name = null;
+    } else if (depth === 1 || (inside && depth === 2)) {
+      // A value at this level is read too, and overwritten by the next key.
+      name = JSON.parse(token);
+    }
+  }
+  return keys;
+}
