@@ -73,7 +73,7 @@ def test_the_document() -> None:
         "get": {
             "summary": "Why a step stands where it stands",
             "x-scope": "read",
-            "security": [{"token": []}, {}],
+            "security": [{"token": []}, {"password": []}, {}],
             "parameters": [
                 {
                     "name": "step",

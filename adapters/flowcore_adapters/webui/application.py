@@ -16,7 +16,7 @@ from flowcore_adapters.http.incoming.guard import Guard, GuardSettings
 from flowcore_adapters.http.page.resources import page_routes
 from flowcore_adapters.http.routed import routed
 from flowcore_adapters.http.routing import Route, Scope
-from flowcore_adapters.http.views.operations import VIEW_ANSWERS, VIEW_QUERY
+from flowcore_adapters.http.views.operations import RUN_QUERY, VIEW_ANSWERS
 from flowcore_adapters.http.views.query import read_once
 
 from .runner import Runner, RunnerAnswer, RunnerError
@@ -40,7 +40,7 @@ class RunnerResource:
 
     @operation(
         "What the runner answers: the view of its most recent run, or of a named one",
-        query=VIEW_QUERY,
+        query=RUN_QUERY,
         answers={
             200: OBJECT,
             **VIEW_ANSWERS,

@@ -10,12 +10,12 @@ import falcon
 from flowcore.errors import RunNotFoundError
 from flowcore.ids import RunId
 from flowcore.ports import EventLog
-from flowcore_adapters.http.description.operations import Parameter, operation
-from flowcore_adapters.http.description.schemas import OBJECT, TEXT
+from flowcore_adapters.http.description.operations import operation
+from flowcore_adapters.http.description.schemas import OBJECT
 from flowcore_adapters.http.incoming.admission import Admission
 
 from .cache import Headers, Page, ViewCache
-from .operations import VIEW_ANSWERS, VIEW_QUERY
+from .operations import RUN_QUERY, VIEW_ANSWERS
 from .query import LATEST, ViewQuery, read_query
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ViewResource:
 
     @operation(
         "What a run shows, or the most recent one",
-        query=(Parameter("run_id", "The run to show, in any spelling.", TEXT), *VIEW_QUERY),
+        query=RUN_QUERY,
         answers={200: OBJECT, **VIEW_ANSWERS},
     )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
