@@ -43,7 +43,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "download": ("flowcore_cli.artifacts", "Write an artifact of a run to a file."),
         "upload": ("flowcore_cli.artifacts", "Give a run an object that it waits for."),
         "test": ("flowcore_cli.rehearse", "Rehearse a flow with the results that a run recorded."),
-        "events": ("flowcore_cli.events", "Print what happened in a run, event by event."),
+        "events": ("flowcore_cli.events", "Print what happened in a run or a batch, event by event."),
         "explain": ("flowcore_cli.explain", "Say why a step stands where it stands."),
         "diff": ("flowcore_cli.diff", "Say what is different between two runs."),
         "export": ("flowcore_cli.archives", "Write a run to one file."),

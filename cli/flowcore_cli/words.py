@@ -1,8 +1,20 @@
 """Events in words: one short sentence for each kind."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, assert_never
 
+from flowcore.audit import CallAccepted
+from flowcore.batch.events import (
+    BatchCreated,
+    BatchFailed,
+    BatchResumed,
+    BatchStopped,
+    BatchSucceeded,
+    ItemFailed,
+    ItemStarted,
+    ItemStopped,
+    ItemSucceeded,
+)
 from flowcore.run.events import (
     ArtifactArrived,
     AttemptFailed,
@@ -15,7 +27,6 @@ from flowcore.run.events import (
     BodyStarted,
     BodySucceeded,
     BreakpointsDisabled,
-    CallAccepted,
     ConditionMet,
     FanOutFailed,
     FanOutStarted,
@@ -43,6 +54,7 @@ from flowcore.run.events import (
 from flowcore_cli.render import counted, duration
 
 if TYPE_CHECKING:
+    from flowcore.batch.events import BatchEvent, BatchItem
     from flowcore.run.events import Event, RunLevelEvent
 
 
@@ -136,6 +148,40 @@ def _of_run(event: "RunLevelEvent") -> str:
             return "stopped"
         case _:
             assert_never(event)
+
+
+def batch_described(event: "BatchEvent", items: Sequence["BatchItem"]) -> tuple[str, str]:
+    """Return whom *event* of a batch of *items* is about (an item, or nothing for the batch) and what happened."""
+    match event:
+        case ItemStarted(item=number):
+            return _item(number, items), "started"
+        case ItemSucceeded(item=number):
+            return _item(number, items), "succeeded"
+        case ItemFailed(item=number, error=error):
+            return _item(number, items), f"failed: {error}"
+        case ItemStopped(item=number):
+            return _item(number, items), "stopped"
+        case BatchCreated(items=created, workers=workers, folder=folder):
+            origin = "" if folder is None else f" from {folder}"
+            return "", f"created with {counted(len(created), 'item')}{origin}, at most {workers:,} at once"
+        case CallAccepted():
+            return "", _call(event)
+        case BatchResumed(owner=owner):
+            return "", f"taken over by {owner}"
+        case BatchSucceeded():
+            return "", "succeeded"
+        case BatchFailed():
+            return "", "failed"
+        case BatchStopped(reason=reason):
+            return "", f"stopped: {reason}"
+        case _:
+            assert_never(event)
+
+
+def _item(number: int, items: Sequence["BatchItem"]) -> str:
+    """Return what people call an item: files may be called alike, or be there twice."""
+    item = items[number - 1]
+    return f"item {number} ({item.path or item.name})"
 
 
 def _call(call: "CallAccepted") -> str:

@@ -17,6 +17,7 @@ import pytest
 from flowcore.batch.events import BatchSource
 from flowcore.batch.machine import BatchStatus, ItemStatus
 from flowcore.batch_service import NewBatch, NewItem, create_batch, load_batch
+from flowcore.codec import BATCH_CODEC
 from flowcore.ids import BatchId, item_run
 from flowcore.run.events import AttemptSucceeded, RunCreated, RunSucceeded
 from flowcore_adapters.clock import SystemClock
@@ -216,6 +217,79 @@ class TestLookingAtThem:
         ended = command("fsck", "--db", "x.db")
         assert ended.code == 1
         assert "the runs of 1 items are missing, that of item 2 first" in ended.out
+
+
+class TestEvents:
+    """What happened in a batch, event by event (docs/cli.md, "events")."""
+
+    def test_in_words(self, command: Command, folder: str) -> None:
+        command("batch", folder, "--workers", "1", "-q")
+        told = command("events", newest(command)["batch_id"])
+        assert (told.code, told.err) == (0, "")
+        assert [re.sub(r"^ *\d+  \S+ \S+  ", "", line) for line in told.out.splitlines()] == [
+            "batch  created with 2 items from flows, at most 1 at once",
+            "item 1 (flows/a.yml)  started",
+            "item 1 (flows/a.yml)  failed: a: process exited with code 1",
+            "item 2 (flows/b.yaml)  started",
+            "item 2 (flows/b.yaml)  succeeded",
+            "batch  succeeded",
+        ]
+
+    def test_as_they_are_stored(self, command: Command, folder: str) -> None:
+        command("batch", f"{folder}/b.yaml", "-q", "--db", "x.db")
+        name = newest(command, "--db", "x.db")["batch_id"]
+        told = [json.loads(line) for line in command("events", name, "--json", "--db", "x.db").out.splitlines()]
+        number = BatchId(int(name.removeprefix("batch-")))
+        with closing(SqliteEventLog(command.home / "x.db")) as log:
+            recorded = list(log.read_batch(number))
+        stored = [BATCH_CODEC.encode(each.event) for each in recorded]
+        assert told == [
+            {
+                "position": each.position,
+                "batch_id": name,
+                "version": version,
+                "epoch": each.epoch,
+                "at": each.event.at,
+                "type": encoded.type,
+                "schema": encoded.schema,
+                "data": encoded.data,
+            }
+            for version, (each, encoded) in enumerate(zip(recorded, stored, strict=True), 1)
+        ]
+        assert [each["type"] for each in told] == ["BatchCreated", "ItemStarted", "ItemSucceeded", "BatchSucceeded"]
+        rest = command("events", name, "--json", "--after", str(told[1]["position"]), "--db", "x.db").out
+        assert [json.loads(line) for line in rest.splitlines()] == told[2:]
+
+    @pytest.mark.parametrize("given", ["batch-1", "batch-", "batch-x"])
+    def test_of_none(self, command: Command, folder: str, given: str) -> None:
+        command("batch", folder, "-q")
+        ended = command("events", given)
+        assert (ended.code, ended.out) == (2, "")
+        assert f"no batch '{given}' in " in ended.err
+        assert "(`flowcore-cli batches` lists them)" in ended.err
+
+    @pytest.mark.parametrize(
+        ("flow", "last"), [(GOOD, "succeeded"), (FAILING, "failed"), (SLEEP, "stopped: stopped by `flowcore-cli stop`")]
+    )
+    def test_they_are_followed_to_the_last_one(self, command: Command, flow: str, last: str) -> None:
+        command.write("flow.yaml", flow)
+        with closing(SqliteEventLog(command.home / "x.db")) as log:
+            item = NewItem(name="flow.yaml", flow=load_flow(command.home / "flow.yaml", load_registry().catalog))
+            new = NewBatch(source=BatchSource.FILES, items=[item], workers=1)
+            batch_id = create_batch(log, new, at=SystemClock().now())
+        name = f"batch-{batch_id}"
+        with command.start("events", name, "--follow", "--db", "x.db") as follower:
+            assert follower.stdout is not None
+            assert follower.stdout.readline().endswith("  batch  created with 1 item, at most 1 at once\n")
+            with command.start("resume", name, "--db", "x.db") as driver:
+                line = follower.stdout.readline()
+                if flow == SLEEP:
+                    command("stop", name, "--db", "x.db")
+                driver.communicate(timeout=PLENTY_S)
+            out, err = follower.communicate(timeout=PLENTY_S)
+        assert (follower.returncode, err) == (0, "")
+        assert line.endswith("  item 1 (flow.yaml)  started\n")
+        assert out.splitlines()[-1].endswith(f"  batch  {last}")
 
 
 class TestStopping:
