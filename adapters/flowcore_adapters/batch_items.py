@@ -64,7 +64,7 @@ class Candidates:
                 return Candidate(name=name, path=path, errors=messages(error))
             return Candidate(name=name, path=path, flow=named(flow, name))
         try:
-            document = from_json(text)
+            document = from_json(text, unique=True)
         except EventFormatError as error:
             return Candidate(name=name, path=path, errors=(f"it is {error}",))
         return self.of_document(name, document, path)

@@ -111,7 +111,7 @@ def _workflow(file: FlowFile) -> tuple[Json, Sequence[Problem]] | None:
         return None
     problems: Sequence[Problem] = ()
     try:
-        document = from_json(file.text)
+        document = from_json(file.text, unique=True)
     except EventFormatError as error:
         try:
             document, problems = read_yaml(file.text, file=file.name)

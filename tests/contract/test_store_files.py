@@ -30,6 +30,7 @@ def test_the_stores_of_a_file_are_known_by_name(tmp_path: Path) -> None:
         ("[" * 100_000, "it is not JSON that can be read: lists and mappings are nested too deeply in it"),
         ('{"a":' * 100_000, "it is not JSON that can be read: lists and mappings are nested too deeply in it"),
         ('{\n"a" 1}', "it is not JSON: Expecting ':' delimiter: line 2 column 5 (char 6)"),
+        ('{"a": {"type": "fs"}, "a": {"type": "s3"}}', "it is not JSON: the key 'a' is there more than once"),
         ('{"a": NaN}', "it is not JSON: NaN is not JSON"),
         ("[]", "it must be a mapping of names to `type` and `params`"),
         ("null", "it must be a mapping of names to `type` and `params`"),
@@ -39,7 +40,7 @@ def test_the_stores_of_a_file_are_known_by_name(tmp_path: Path) -> None:
         ('{"a": {"type": "s3local", "params": {"BucketName": []}}}', "store 'a': 'BucketName' must be text"),
         ('{"a": {"type": "disk"}}', "store 'a': there is no store type 'disk'; there are s3, s3local, s3fs, local"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_a_file_that_cannot_be_used_is_told_with_all_that_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     """Contract safety: "No traceback ever reaches a user for bad input", nesting of 100,000 included."""

@@ -561,6 +561,25 @@ class TestFiles:
         assert first.startswith(f"{path}:{said}")
         assert second.endswith("nodes[1]: 'type' is missing")
 
+    def test_a_key_that_is_there_twice_is_told_with_both_places(self, tmp_path: Path) -> None:
+        """As in bodies: one reader takes the first value, and the next the last."""
+        path = tmp_path / "flow.json"
+        path.write_text(
+            """{
+  "nodes": [
+    {"id": "s", "type": "start"},
+    {"id": "a", "type": "variable", "data": {"name": "n",
+                                             "value": 1, "n\\u0061me": "m"}}
+  ],
+  "edges": [{"source": "s", "target": "b"}],
+  "edges": [{"source": "s", "target": "a"}]
+}"""
+        )
+        assert self.refused([path]) == [
+            f"{path}:5:58 nodes[1].data.name: the key `name` is given twice: here and in line 4",
+            f"{path}:8:3 edges: the key `edges` is given twice: here and in line 7",
+        ]
+
 
 class TestPauses:
     """Bypassed, skipped and loop-child nodes never pause; a wait with `pause` does when it is reached."""

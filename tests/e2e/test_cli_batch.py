@@ -134,6 +134,7 @@ class TestRunning:
             (("nowhere.yaml",), "nowhere.yaml: it cannot be read: No such file or directory"),
             (("flows/notes.txt",), "it is not JSON"),
             (("deep.json",), "deep.json: it is not JSON that can be read: lists and mappings are nested too deeply"),
+            (("twice.json",), "twice.json: it is not JSON: the key 'nodes' is there more than once"),
             (("empty",), "there is no flow and no workflow"),
             ((), "Missing argument"),
             (("flows", "--workers", "-1"), "--workers"),
@@ -143,6 +144,7 @@ class TestRunning:
     def test_bad_input(self, command: Command, folder: str, arguments: tuple[str, ...], message: str) -> None:
         (command.home / "empty").mkdir()
         command.write("deep.json", "[" * 100_000)
+        command.write("twice.json", '{"nodes": [], "edges": [], "nodes": []}')
         ended = command("batch", *arguments)
         assert ended.code == 2
         assert message in ended.err

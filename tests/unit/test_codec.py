@@ -686,5 +686,18 @@ def test_text_that_is_nested_too_deeply_is_told_in_words() -> None:
     assert str(told.value) == "not JSON that can be read: lists and mappings are nested too deeply in it"
 
 
+@pytest.mark.parametrize(
+    ("text", "key"), [('{"a": 1, "b": 2, "a": 1}', "a"), (r'[{"x": {"b": [], "\u0062": {}}}]', "b")]
+)
+def test_a_repeated_key_is_refused_where_that_is_asked_for(text: str, key: str) -> None:
+    with pytest.raises(EventFormatError, match=f"^not JSON: the key '{key}' is there more than once$"):
+        from_json(text, unique=True)
+    from_json(text)
+    assert from_json('{"a": {"a": 1}, "b": [{"a": 2}, {"a": 3}]}', unique=True) == {
+        "a": {"a": 1},
+        "b": [{"a": 2}, {"a": 3}],
+    }
+
+
 def test_escapes_are_read() -> None:
     assert from_json(to_json({"x": "a\x00b\n\u2028😀"})) == {"x": "a\x00b\n\u2028😀"}

@@ -18,7 +18,7 @@ def read_stores(path: Path) -> Mapping[str, Store]:
         StoreConfigurationError: It cannot be read, or a store in it is declared wrongly; every problem is named.
     """
     try:
-        declared = from_json(path.read_text(encoding="utf-8-sig"))
+        declared = from_json(path.read_text(encoding="utf-8-sig"), unique=True)
     except OSError as error:
         raise _unusable(path, error.strerror or "it cannot be read") from error
     except UnicodeDecodeError as error:

@@ -2,11 +2,11 @@
 
 import json
 import math
-from collections.abc import Sequence
 from typing import Final, NoReturn
 
 import falcon
 
+from flowcore.json_text import unique_members
 from flowcore.values import Json, is_list, is_mapping
 
 MAX_DEPTH: Final = 64
@@ -83,17 +83,6 @@ def _too_deep() -> falcon.HTTPBadRequest:
     return falcon.HTTPBadRequest(title=f"the body is nested more than {MAX_DEPTH} levels deep")
 
 
-def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise ValueError(f"the key {key[:40]!r} is there more than once")
-            seen.add(key)
-    return found
-
-
 def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
@@ -105,4 +94,4 @@ def _finite(digits: str) -> float:
     return number
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=unique_members, parse_constant=_refuse, parse_float=_finite)
