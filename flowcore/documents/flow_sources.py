@@ -38,6 +38,7 @@ class SourceTable:
         self._findings = findings
         self._checked: dict[tuple[str, bool], tuple[str, ...]] = {}
         self._declare()
+        self._faulty = frozenset((problem.code, problem.path) for problem in findings.problems)
 
     def _declare(self) -> None:
         for name, value in self._given.items():
@@ -56,31 +57,33 @@ class SourceTable:
             if strange and "type" not in value:
                 continue
             sound = {key: item for key, item in value.items() if key not in strange}
-            kind, configuration = self._parts(sound, path)
+            kind, configuration = self._parts(sound, path, self._findings)
             if kind is not None:
                 self.declared[name] = (kind, configuration)
-                self._keep(name, kind, configuration, path)
+                self._keep(name, kind, configuration, path, self._findings)
 
-    def _parts(self, value: Mapping[str, Json], path: Path) -> tuple[str | None, Mapping[str, Json]]:
-        fields = Fields(value, path, self._findings, SOURCE_KEYS)
+    def _parts(
+        self, value: Mapping[str, Json], path: Path, findings: Findings
+    ) -> tuple[str | None, Mapping[str, Json]]:
+        fields = Fields(value, path, findings, SOURCE_KEYS)
         kind = fields.text("type")
         if fields.raw("type") is None:
-            self._findings.add("missing-key", path, "a source needs a 'type'", hint=self._kinds())
+            findings.add("missing-key", path, "a source needs a 'type'", hint=self._kinds())
         return kind, fields.mapping("configuration")
 
     def _kinds(self) -> str:
         return "available: " + ", ".join(sorted(self._catalog))
 
-    def _keep(self, key: str, kind: str, configuration: Mapping[str, Json], path: Path) -> bool:
+    def _keep(self, key: str, kind: str, configuration: Mapping[str, Json], path: Path, findings: Findings) -> bool:
         """Check a source and keep it under *key*; return whether its type is known."""
         source = self._catalog.get(kind)
         if source is None:
             message = f"unknown source type '{kind}'; {self._kinds()}"
-            self._findings.add("unknown-source-type", (*path, "type"), message, hint=did_you_mean(kind, self._catalog))
+            findings.add("unknown-source-type", (*path, "type"), message, hint=did_you_mean(kind, self._catalog))
             return False
         path = (*path, "configuration")
-        filled = fill_members(configuration, path, self._findings)
-        checked = check_configuration(source, filled, path, self._findings)
+        filled = fill_members(configuration, path, findings)
+        checked = check_configuration(source, filled, path, findings)
         self.sources[key] = Source(type=kind, configuration=checked)
         return True
 
@@ -97,25 +100,20 @@ class SourceTable:
             quotes = None if isinstance(value, (list, tuple)) else "put it in quotes"
             fields.refuse("source", f"'source' must be a name or a mapping, not {type_name(value)}", hint=quotes)
             return None, path
-        if "base" in value or "override" in value:
-            value = self._overridden(value, path)
-            if value is None:
-                return None, path
-            path = (*path, "override")
-        kind, configuration = self._parts(value, path)
-        if kind is None:
-            return None, path
         key = f"flow[{number}].source"
         while key in self.declared:
             key += "'"
-        return (key if self._keep(key, kind, configuration, path) else None), path
+        if "base" in value or "override" in value:
+            return (key if self._keep_overridden(key, value, path) else None), (*path, "override")
+        kind, configuration = self._parts(value, path, self._findings)
+        return (key if kind is not None and self._keep(key, kind, configuration, path, self._findings) else None), path
 
     def _named(self, name: str, path: Path) -> tuple[str | None, Path]:
         if name in self.declared:
             return (name if name in self.sources else None), ("sources", name)
         if name in self._catalog:
             if name not in self.sources:
-                self._keep(name, name, {}, path)
+                self._keep(name, name, {}, path, self._findings)
             return name, path
         if name not in self._given:
             known = [*self.declared, *self._catalog]
@@ -145,14 +143,15 @@ class SourceTable:
                 del reads[name]
         return {name: written(found[0]) for name, found in reads.items() if found}
 
-    def _overridden(self, value: Mapping[str, Json], path: Path) -> Mapping[str, Json] | None:
+    def _keep_overridden(self, key: str, value: Mapping[str, Json], path: Path) -> bool:
+        """Keep under *key* what the override *value* makes of a declared source; return whether its type is known."""
         fields = Fields(value, path, self._findings, _OVERRIDE_KEYS)
         base = fields.text("base")
         over = fields.mapping("override")
         if base is None:
             if fields.raw("base") is None:
                 self._findings.add("missing-key", path, "'override' needs a 'base': the source to start from")
-            return None
+            return False
         if base not in self.declared:
             if base not in self._given:
                 message = f"no source is called '{base}'"
@@ -161,9 +160,18 @@ class SourceTable:
                     message += "; it is a type"
                     hint = f"write `{{type: {base}, configuration: {{...}}}}`"
                 fields.refuse("base", message, code="unknown-source", hint=hint)
-            return None
+            return False
         kind, configuration = self.declared[base]
-        return merge_source({"type": kind, "configuration": configuration}, over)
+        merged = merge_source({"type": kind, "configuration": configuration}, over)
+        path = (*path, "override")
+        found = Findings()
+        parts = self._parts(merged, path, found)
+        usable = parts[0] is not None and self._keep(key, parts[0], parts[1], path, found)
+        for problem in found.problems:
+            rest = problem.path[len(path) :]
+            if _holds(over, rest) or (problem.code, ("sources", base, *rest)) not in self._faulty:
+                self._findings.add(problem.code, problem.path, problem.message, hint=problem.hint)
+        return usable
 
     def steps_used(self, key: str, path: Path, names: Names, *, each: bool) -> tuple[str, ...]:
         """Return the steps that a source's configuration refers to; a shared source is looked at once."""
@@ -190,3 +198,14 @@ class SourceTable:
             self._findings.add("secret-from-step", (*path, "configuration"), message, hint=hint)
         self._checked[key, each] = found
         return found
+
+
+def _holds(over: Json, path: Path) -> bool:
+    """Return whether an override says what stands at *path*: if not, its base does."""
+    for part in path:
+        if not isinstance(over, Mapping):
+            break
+        if part not in over:
+            return False
+        over = over[str(part)]
+    return True

@@ -718,7 +718,36 @@ class TestRefusals:
         assert [problem.split(":")[0] for problem in found] == [
             "sources.s.type",
             "sources.t",
-            "flow[3].source.override.type",
+        ]
+
+    def test_what_a_base_has_wrong_is_told_where_it_is_written(self) -> None:
+        sources: Json = {
+            "e": {"type": "env", "configuration": {"vars": ["HOME", "LANG"], "secret": ["HOEM"]}},
+            "t": {"type": "theirs", "configuration": 1},
+            "u": {"type": "all", "configuration": {"integer": "x", "nubmer": 1, "texts": ["a", 1]}},
+        }
+        overrides: list[tuple[str, dict[str, Json]]] = [
+            ("e", {"configuration": {"vars": ["HOME"]}}),
+            ("e", {}),
+            ("e", {"configuration": {"secret": ["LNAG"]}}),
+            ("u", {"configuration": {"number": 2}}),
+            ("u", {"configuration": {"integer": "y", "texts": [1]}}),
+            ("u", {"configuration": {"integer": 5, "mapping": []}}),
+        ]
+        steps = [
+            step(name=f"s{number}", source={"base": base, "override": over})
+            for number, (base, over) in enumerate(overrides)
+        ]
+        assert [problem.split(": ")[0] for problem in wrong(*steps, sources=sources)] == [
+            "sources.e.configuration.secret[0]",
+            "sources.t.configuration",
+            "sources.u.configuration.integer",
+            "sources.u.configuration.nubmer",
+            "sources.u.configuration.texts[1]",
+            "flow[2].source.override.configuration.secret[0]",
+            "flow[4].source.override.configuration.integer",
+            "flow[4].source.override.configuration.texts[0]",
+            "flow[5].source.override.configuration.mapping",
         ]
 
     def test_all_problems_are_told_at_once(self) -> None:
