@@ -73,8 +73,8 @@ def test_what_matches_is_blackened_by_every_pattern() -> None:
     ("pattern", "said"),
     [
         ("(", "is no regular expression: missing ), unterminated subpattern at position 0"),
-        (r"\p{L}", "is no regular expression: bad escape \\p at position 0"),
-        ("(a{1000})){1000}", "is no regular expression: unbalanced parenthesis at position 9"),
+        (r"\p{Nothing}", "is no regular expression: bad escape \\p at position 0"),
+        ("(a{10})){10}", "is no regular expression: unbalanced parenthesis at position 7"),
         ("x" * 10_001, "is longer than 10000 characters, too long for a regular expression"),
         ("(?:" * 2_000 + ")" * 2_000, "cannot be used as a regular expression: maximum recursion depth exceeded"),
     ],
@@ -96,6 +96,13 @@ def test_what_is_no_regular_expression_says_so(pattern: str, said: str) -> None:
         # A bracket in a comment is none.
         "(?x)((a{1000}#)\n)){1000}",
         "(?#()((a{1000})){1000}",
+        "a{99999999999}",
+        # None of these is one for `re`.
+        r"(\p{L}{1000}|b){1000}",
+        r"[\p{L}{9}]{100000}",
+        r"(?x)\p{L}{ 1000000 }",
+        r"(?x)(\p{L}{1000}){1000}",
+        r"(?<n>\p{L})){1000}(a{1000}){1000}",
     ],
 )
 def test_counts_that_would_fill_the_memory_are_refused_before_they_do(pattern: str) -> None:
@@ -105,6 +112,30 @@ def test_counts_that_would_fill_the_memory_are_refused_before_they_do(pattern: s
     assert misspelling(pattern) is None
     assert blacken("text", [pattern]) == WITHHELD_FROM_TOO_LARGE
     assert misspelling("(") == flaw("(")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "blackened"),
+    [
+        (r"\p{Lu}+", "ABc", "***c"),
+        ("(?<name>x)y", "axyb", "a***b"),
+        ("(?<=a+)b", "aab", "aa***"),
+        ("a(?i)b", "aBc", "***c"),
+        (r"\h+", "a \t\n", "a***\n"),
+        (r"\X", "e\u0301", "***"),
+        (r"(\p{L}{3}-){2}\d{1,100}[{9}]?", "abc-def-1{", "***"),
+        (r"\p{Lu}{1000}", "A", "A"),
+        (r"(?:\p{L}{20}-){20}", "A", "A"),
+        (r"(?x) \p{L} {2} # and so on", "ab1", "***1"),
+    ],
+)
+def test_what_re_cannot_read_and_regex_can_means_what_regex_says(pattern: str, text: str, blackened: str) -> None:
+    with pytest.raises(ValueError, match="is no regular expression"):
+        compiled(pattern)
+    assert flaw(pattern) is None
+    assert misspelling(pattern) is None
+    assert blacken(text, [pattern]) == blackened
+    assert search(pattern, text, case_sensitive=True) is (blackened != text)
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,7 @@ def test_invalid_text_is_replaced_with_a_note() -> None:
         ({}, "run ['echo', '<2 args>']"),
         ({"redact_args": False}, "run ['echo', 'token=abc', 'input']"),
         ({"log_full_command": True, "redact_patterns": ["token=[a-z]+"]}, "run ['echo', '***', 'input']"),
+        ({"log_full_command": True, "redact_patterns": [r"(?<=token=)\p{L}+"]}, "run ['echo', 'token=***', 'input']"),
     ],
 )
 def test_logs_are_redacted(more: dict[str, Json], line: str) -> None:

@@ -1,4 +1,4 @@
-"""Regular expressions from documents: whatever they are, a look ends in time.
+"""Looking for the regular expressions of documents, with `regex`.
 
 The standard library's have no limit of time, and hold up every other thread as long as they run: one `(a+)+$` would
 stop timeouts, signals and all other runs. These let the other threads go on, and give up.
@@ -7,12 +7,15 @@ stop timeouts, signals and all other runs. These let the other threads go on, an
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from flowcore.expressions import Search
 from flowcore.expressions.patterns import Kind, Part, parts, written_out
 from flowcore.secrets import BLACKENED
+
+from .sizes import exceeds
 
 if TYPE_CHECKING:
     import regex
@@ -143,14 +146,27 @@ def blacken(text: str, patterns: Sequence[str]) -> str:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str, *, case_sensitive: bool = True) -> "regex.Pattern":
-    import regex
-
+    """Return *pattern* as `re` reads it, or, when that cannot, as `regex` does: flows were written for either."""
     if len(pattern) > _LONGEST:
         raise ValueError(f"is longer than {_LONGEST} characters, too long for a regular expression")
-    if written_out(pattern) > _LARGEST:
-        raise _TooLargeError(_TOO_LARGE)
     try:
-        return regex.compile(_as_read_by_re(pattern), 0 if case_sensitive else regex.IGNORECASE)
+        size = written_out(pattern)
+    except ValueError as unread:
+        if exceeds(pattern, _LARGEST):
+            raise _TooLargeError(_TOO_LARGE) from None
+        with suppress(ValueError):
+            return _of_regex(pattern, case_sensitive=case_sensitive)
+        raise unread from None
+    if size > _LARGEST:
+        raise _TooLargeError(_TOO_LARGE)
+    return _of_regex(_as_read_by_re(pattern), case_sensitive=case_sensitive)
+
+
+def _of_regex(pattern: str, *, case_sensitive: bool) -> "regex.Pattern":
+    import regex
+
+    try:
+        return regex.compile(pattern, 0 if case_sensitive else regex.IGNORECASE)
     except regex.error as error:
         raise ValueError(f"is no regular expression: {error}") from None
     except (RecursionError, OverflowError, MemoryError) as error:
