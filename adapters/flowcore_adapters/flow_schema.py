@@ -60,6 +60,7 @@ def flow_schema(catalog: Catalog) -> dict[str, Json]:
         "step": _step(),
         "output": _output(),
         "retry": _retry(),
+        "declared_source": _declared_source(catalog),
         "source": _source(catalog),
         "source_override": _override(catalog),
     }
@@ -95,7 +96,7 @@ def _top() -> Mapping[str, Json]:
     }
     return {
         "name": {"type": ["string", "null"]},
-        "sources": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/source"}},
+        "sources": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/declared_source"}},
         "secrets": {
             "anyOf": [
                 {"type": "null"},
@@ -188,34 +189,51 @@ def _retry() -> Json:
     }
 
 
-def _source(catalog: Catalog) -> Json:
+def _declared_source(catalog: Catalog) -> Json:
+    """Return the schema of a source under `sources`: one that is only a base may lack what its overrides bring."""
     schemas: dict[str, Json] = {
         "type": {"type": "string", "enum": sorted(catalog)},
         "configuration": {"type": ["object", "null"]},
     }
+    configurations: list[Json] = [
+        _of_type(name, {"properties": {"configuration": {"$ref": f"#/$defs/configuration_{name}"}}})
+        for name in sorted(catalog)
+    ]
     return {
         "type": "object",
         "additionalProperties": False,
         "required": ["type"],
         "properties": _properties("source", SOURCE_KEYS, schemas),
-        "allOf": [
-            _with_configuration(
-                name, {"$ref": f"#/$defs/configuration_{name}"}, required=bool(kind.requires_any) or _needs(kind)
-            )
-            for name, kind in sorted(catalog.items())
-        ],
+        "allOf": configurations,
     }
 
 
-def _with_configuration(name: str, schema: Json, *, required: bool) -> Json:
-    then: dict[str, Json] = {"properties": {"configuration": schema}}
-    if required:
-        then["required"] = ["configuration"]
+def _source(catalog: Catalog) -> Json:
+    """Return the schema of a source that a step uses as it is: with everything that its type needs."""
+    needs = {name: _needs(kind) for name, kind in sorted(catalog.items())}
+    whole: list[Json] = [
+        _of_type(name, {"required": ["configuration"], "properties": {"configuration": each}})
+        for name, each in needs.items()
+        if each is not None
+    ]
+    return {"$ref": "#/$defs/declared_source", **({"allOf": whole} if whole else {})}
+
+
+def _of_type(name: str, then: Json) -> Json:
     return {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": then}
 
 
-def _needs(kind: SourceType) -> bool:
-    return any(parameter.required for parameter in kind.parameters.values())
+def _needs(kind: SourceType) -> Json:
+    """Return the schema of a configuration with everything that *kind* needs; None when that is nothing."""
+    required: list[Json] = [name for name, parameter in kind.parameters.items() if parameter.required]
+    groups: list[Json] = [{"anyOf": [{"required": [name]} for name in group]} for group in kind.requires_any]
+    if kind.open or not (required or groups):
+        return None
+    return {
+        "type": "object",
+        **({"required": required} if required else {}),
+        **({"allOf": groups} if groups else {}),
+    }
 
 
 def _override(catalog: Catalog) -> Json:
@@ -242,18 +260,12 @@ def _override(catalog: Catalog) -> Json:
 def _configuration(kind: SourceType) -> Json:
     if kind.open:
         return {"type": ["object", "null"], "description": kind.about}
-    schema: dict[str, Json] = {
-        "type": "object" if kind.requires_any or _needs(kind) else ["object", "null"],
+    return {
+        "type": ["object", "null"],
         "description": kind.about,
         "additionalProperties": False,
         "properties": {name: _parameter(parameter) for name, parameter in kind.parameters.items()},
     }
-    required = [name for name, parameter in kind.parameters.items() if parameter.required]
-    if required:
-        schema["required"] = required
-    if kind.requires_any:
-        schema["allOf"] = [{"anyOf": [{"required": [name]} for name in group]} for group in kind.requires_any]
-    return schema
 
 
 def _parameter(parameter: Parameter) -> Json:

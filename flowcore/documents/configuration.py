@@ -29,12 +29,10 @@ _BEFORE_THE_REST: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:?/?)?")
 """What may stand before an expression when the two together begin an address."""
 
 
-def check_configuration(
-    source: SourceType, configuration: Mapping[str, Json], path: Path, findings: Findings
-) -> Mapping[str, Json]:
-    """Return *configuration* with its command lines split into words; note everything that does not fit."""
+def check_parts(source: SourceType, configuration: Mapping[str, Json], path: Path, findings: Findings) -> None:
+    """Note what *source* needs and *configuration* lacks."""
     if source.open:
-        return configuration
+        return
     for group in source.requires_any:
         if not any(configuration.get(name) is not None for name in group):
             names = " or ".join(f"'{name}'" for name in group)
@@ -43,6 +41,15 @@ def check_configuration(
         if parameter.required and configuration.get(name) is None:
             message = f"a `{source.name}` source needs '{name}' in its configuration"
             findings.add("missing-key", path, message, hint=parameter.about)
+
+
+def check_configuration(
+    source: SourceType, configuration: Mapping[str, Json], path: Path, findings: Findings
+) -> Mapping[str, Json]:
+    """Return *configuration* with its command lines split into words; note everything in it that does not fit."""
+    if source.open:
+        return configuration
+    for name, parameter in source.parameters.items():
         _check_address(parameter, configuration, (*path, name), findings)
         _check_names(parameter.among, configuration, (*path, name), findings)
     return {name: _check(source, name, value, (*path, name), findings) for name, value in configuration.items()}

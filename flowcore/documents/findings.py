@@ -41,6 +41,11 @@ class Findings:
         problem = Problem(code=code, path=path, message=message, hint=hint, severity=severity)
         self._found.setdefault((code, path, message), problem)
 
+    def take(self, problems: Iterable[Problem]) -> None:
+        """Note *problems* that were found apart."""
+        for each in problems:
+            self.add(each.code, each.path, each.message, hint=each.hint, severity=each.severity)
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Everything noted, in the order of noting."""

@@ -71,7 +71,7 @@ class _Compiler:
             self._findings.check()
         self._findings.settle()
         self._top = Fields(document, (), self._findings, TOP_KEYS)
-        self._sources = SourceTable(self._top.mapping("sources"), catalog, self._findings)
+        self._sources = SourceTable(self._top.mapping("sources"), self._top.raw("flow"), catalog, self._findings)
         self._names = Names({}, {}, (), catalog)
 
     def compile(self) -> Flow:

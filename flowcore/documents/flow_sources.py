@@ -1,6 +1,6 @@
 """The sources of a flow file: declared, named by their type, inline, or made from another one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from flowcore.catalog import Catalog
@@ -10,7 +10,7 @@ from flowcore.graph import find_cycles, walked
 from flowcore.model import Source
 from flowcore.values import Json
 
-from .configuration import check_configuration, check_joined
+from .configuration import check_configuration, check_joined, check_parts
 from .fields import Fields, type_name
 from .findings import Findings, did_you_mean
 from .keys import fill_members
@@ -29,18 +29,18 @@ class SourceTable:
         sources: Every sound source by the key that steps refer to it with.
     """
 
-    def __init__(self, given: Mapping[str, Json], catalog: Catalog, findings: Findings) -> None:
-        """Declare the sources *given* under `sources`."""
+    def __init__(self, given: Mapping[str, Json], rows: Json, catalog: Catalog, findings: Findings) -> None:
+        """Declare the sources *given* under `sources`, for the steps *rows*."""
         self.declared: dict[str, tuple[str, Mapping[str, Json]]] = {}
         self.sources: dict[str, Source] = {}
         self._given = given
         self._catalog = catalog
         self._findings = findings
         self._checked: dict[tuple[str, bool], tuple[str, ...]] = {}
-        self._declare()
+        self._declare(_only_bases(rows))
         self._faulty = frozenset((problem.code, problem.path) for problem in findings.problems)
 
-    def _declare(self) -> None:
+    def _declare(self, bases: Collection[str]) -> None:
         for name, value in self._given.items():
             path: Path = ("sources", name)
             if not isinstance(value, dict):
@@ -60,7 +60,7 @@ class SourceTable:
             kind, configuration = self._parts(sound, path, self._findings)
             if kind is not None:
                 self.declared[name] = (kind, configuration)
-                self._keep(name, kind, configuration, path, self._findings)
+                self._keep(name, kind, configuration, path, self._findings, base=name in bases)
 
     def _parts(
         self, value: Mapping[str, Json], path: Path, findings: Findings
@@ -74,8 +74,22 @@ class SourceTable:
     def _kinds(self) -> str:
         return "available: " + ", ".join(sorted(self._catalog))
 
-    def _keep(self, key: str, kind: str, configuration: Mapping[str, Json], path: Path, findings: Findings) -> bool:
-        """Check a source and keep it under *key*; return whether its type is known."""
+    def _keep(
+        self,
+        key: str,
+        kind: str,
+        configuration: Mapping[str, Json],
+        path: Path,
+        findings: Findings,
+        *,
+        base: bool = False,
+    ) -> bool:
+        """Check a source and keep it under *key*; return whether its type is known.
+
+        Args:
+            base: Whether it is only what others are made from: those must be whole. (Not one with values, for
+                expressions read those of itself.)
+        """
         source = self._catalog.get(kind)
         if source is None:
             message = f"unknown source type '{kind}'; {self._kinds()}"
@@ -83,8 +97,14 @@ class SourceTable:
             return False
         path = (*path, "configuration")
         filled = fill_members(configuration, path, findings)
+        missing = Findings()
+        check_parts(source, filled, path, missing)
+        partial = base and not source.values and not missing.sound
+        if not partial:
+            findings.take(missing.problems)
         checked = check_configuration(source, filled, path, findings)
-        self.sources[key] = Source(type=kind, configuration=checked)
+        if not partial:
+            self.sources[key] = Source(type=kind, configuration=checked)
         return True
 
     def of_step(self, fields: Fields, number: int) -> tuple[str | None, Path]:
@@ -170,7 +190,7 @@ class SourceTable:
         for problem in found.problems:
             rest = problem.path[len(path) :]
             if _holds(over, rest) or (problem.code, ("sources", base, *rest)) not in self._faulty:
-                self._findings.add(problem.code, problem.path, problem.message, hint=problem.hint)
+                self._findings.take([problem])
         return usable
 
     def steps_used(self, key: str, path: Path, names: Names, *, each: bool) -> tuple[str, ...]:
@@ -198,6 +218,13 @@ class SourceTable:
             self._findings.add("secret-from-step", (*path, "configuration"), message, hint=hint)
         self._checked[key, each] = found
         return found
+
+
+def _only_bases(rows: Json) -> Collection[str]:
+    """Return the names that steps override and none uses as it is."""
+    given = [row.get("source") for row in rows if isinstance(row, dict)] if isinstance(rows, (list, tuple)) else []
+    bases = {base for each in given if isinstance(each, dict) and isinstance(base := each.get("base"), str)}
+    return bases.difference(each for each in given if isinstance(each, str))
 
 
 def _holds(over: Json, path: Path) -> bool:

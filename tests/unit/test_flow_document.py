@@ -924,6 +924,46 @@ def env(*variables: str) -> Json:
     return {"type": "env", "configuration": {"vars": list(variables)}}
 
 
+class TestBases:
+    """A source that is only a base need not be whole: what is made from it must be."""
+
+    LACKING: Final = "a `rest` source needs 'url' or 'base_url' in its configuration"
+    SOURCES: Final[Json] = {"api": {"type": "rest", "configuration": {"headers": {"a": "1"}}}}
+    WHOLE: Final[Json] = {"base": "api", "override": {"configuration": {"url": "http://a"}}}
+
+    def test_each_use_completes_it(self) -> None:
+        steps: list[Json] = [step(source=self.WHOLE), step(name="b", source=self.WHOLE)]
+        flow = compiled(sources=self.SOURCES, flow=steps)
+        made = Source(type="rest", configuration={"headers": {"a": "1"}, "url": "http://a"})
+        assert flow.sources == {"flow[0].source": made, "flow[1].source": made}
+
+    def test_a_use_that_does_not_is_refused(self) -> None:
+        uses: list[Json] = [{"base": "api"}, {"base": "api", "override": {"configuration": {"headers": {}}}}]
+        steps = [step(name=f"s{number}", source=use) for number, use in enumerate([self.WHOLE, *uses])]
+        assert wrong(*steps, sources=self.SOURCES) == [
+            f"flow[1].source.override.configuration: {self.LACKING}",
+            f"flow[2].source.override.configuration: {self.LACKING}",
+        ]
+
+    @pytest.mark.parametrize("steps", [[], [step(source="api")], [step(source=WHOLE), step(name="b", source="api")]])
+    def test_without_a_base_it_must_be_whole(self, steps: list[Json]) -> None:
+        assert wrong(*steps, sources=self.SOURCES) == [f"sources.api.configuration: {self.LACKING}"]
+
+    def test_what_else_is_wrong_with_it_is_told(self) -> None:
+        sources: Json = {"api": {"type": "rest", "configuration": {"haeders": {}}}}
+        assert wrong(step(source=self.WHOLE), sources=sources) == [
+            "sources.api.configuration.haeders: a `rest` source has no 'haeders' (did you mean `headers`?)"
+        ]
+
+    def test_a_source_with_values_must_be_whole(self) -> None:
+        """Expressions read it wherever they stand."""
+        vault = SourceType(name="vault", about="", parameters={"key": parameter(Kind.TEXT, required=True)}, values=True)
+        use: Json = {"base": "v", "override": {"configuration": {"key": "k"}}}
+        with pytest.raises(FlowDocumentError) as caught:
+            compile_flow({"sources": {"v": {"type": "vault"}}, "flow": [step(source=use)]}, {**CATALOG, "vault": vault})
+        assert [problem.path for problem in caught.value.problems] == [("sources", "v", "configuration")]
+
+
 class TestWordsOfSources:
     """Errors are for people: what is wrong, and what to write."""
 

@@ -97,6 +97,11 @@ SOUND = [
         "sources: {r: {type: rest, configuration: {url: 'http://x'}}}\n"
         "flow: [{name: a, source: {base: r, override: {configuration: {method: POST}}}}]"
     ),
+    (
+        "sources: {r: {type: rest, configuration: {method: GET}}, p: {type: process}}\n"
+        "flow: [{name: a, source: {base: r, override: {configuration: {url: 'http://a'}}}},"
+        " {name: b, source: {base: p, override: {configuration: {command: ls}}}}]"
+    ),
     "flow: [{name: a, source: env, output: [{name: x}, {name: y, type: RAW, required: false}]}]",
     "flow: [{name: a, source: env, output: [{name: x, type: JMESPath, value: '@', required: true}]}]",
 ]
@@ -107,14 +112,16 @@ BROKEN = [
     "runner: {on_error: stop}",
     "runner: {max_workers: 0}",
     "runner: {max_workers: two}",
-    "sources: {p: {type: process}}",
+    "sources: {p: {type: 3}}",
+    "flow: [{name: a, source: {type: process}}]",
+    "flow: [{name: a, source: {type: process, configuration: {limit: 3}}}]",
     "sources: {p: {type: process, configuration: {command: []}}}",
     "sources: {p: {type: process, configuration: {command: ls, comand: x}}}",
     "sources: {p: {type: proces, configuration: {command: ls}}}",
     "sources: {p: {configuration: {command: ls}}}",
     "sources: {p: {type: process, configuration: {command: ls, limit: many}}}",
     "sources: {p: {type: process, configuration: {command: ls, limit: 1.5}}}",
-    "sources: {r: {type: rest, configuration: {method: GET}}}",
+    "flow: [{name: a, source: {type: rest, configuration: {method: GET}}}]",
     "sources: {r: {type: rest, configuration: {url: x, method: FETCH}}}",
     "sources: {r: {type: rest, configuration: {url: x, timeout: 0}}}",
     "sources: {r: {type: rest, configuration: {url: x, headers: none}}}",

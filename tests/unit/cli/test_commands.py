@@ -190,7 +190,7 @@ def test_schema_is_one_and_takes_the_starter(here: Path) -> None:
     schema = json.loads(result.stdout)
     Draft202012Validator.check_schema(schema)
     assert {"env", "process", "python", "rest", "value", "wait"} <= set(
-        schema["$defs"]["source"]["properties"]["type"]["enum"]
+        schema["$defs"]["declared_source"]["properties"]["type"]["enum"]
     )
 
 
