@@ -142,7 +142,10 @@ def _check_names(among: str, configuration: Mapping[str, Json], path: Path, find
     for number, item in strange[:_LISTED]:
         place = path if isinstance(written, str) else (*path, number)
         message = f"'{name}' must be of what '{among}' lists ({enumeration(names)}), not '{item[:_SHOWN]}'"
-        findings.add("bad-value", place, message, hint=did_you_mean(item, names))
+        hints = [did_you_mean(item, names)]
+        if path[0] == "sources" or "override" in path:
+            hints.append(f"where a later file or an 'override' gives another '{among}', write '{name}' again beside it")
+        findings.add("bad-value", place, message, hint=" ".join(hint for hint in hints if hint) or None)
 
 
 def enumeration(names: Sequence[str]) -> str:

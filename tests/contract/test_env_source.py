@@ -1,17 +1,23 @@
 """The `env` source: what of the environment a flow sees."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 
+from flowcore.errors import FlowDocumentError
 from flowcore.ids import StepName
 from flowcore.model import Flow, OnError, Output, Source, Step
 from flowcore.values import Json
 from flowcore_adapters import LocalRunner
+from flowcore_adapters.config import load_flow, load_yaml_files
+from flowcore_adapters.registry import load_registry
 from flowcore_adapters.sources.env import EnvSource
 from tests.calls import fail, give
 
 SOURCE = EnvSource()
+CATALOG = load_registry().catalog
 
 
 def test_a_variable_that_is_not_set_is_null(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +135,95 @@ def test_a_secret_is_hidden_however_it_is_named(secret: Json, monkeypatch: pytes
     runner = LocalRunner(flow)
     runner.run()
     assert runner.flows == {"a": {"v": "so: ***"}}
+
+
+BASE = """
+sources: {s: {type: env, configuration: {vars: [FLOWCORE_TOKEN, FLOWCORE_REGION], secret: [FLOWCORE_TOKEN]}}}
+flow: [{name: a, source: s, output: [{name: v, type: jmespath, value: "@"}]}]
+"""
+
+
+def _override(listed: str) -> str:
+    source = f"{{base: s, override: {{configuration: {{vars: {listed}}}}}}}"
+    return f'flow: [{{name: a, source: {source}, output: [{{name: v, type: jmespath, value: "@"}}]}}]\n'
+
+
+def _later(listed: str) -> str:
+    return f"sources: {{s: {{configuration: {{vars: {listed}}}}}}}\n"
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the variables that the files below list."""
+    for name, value in (("TOKEN", "s3cr3t-token"), ("DEV_TOKEN", "dev-s3cr3t"), ("REGION", "north")):
+        monkeypatch.setenv(f"FLOWCORE_{name}", value)
+
+
+@pytest.mark.usefixtures("variables")
+@pytest.mark.parametrize(
+    ("later", "shown"),
+    [
+        ([_later("[FLOWCORE_REGION]")], {"FLOWCORE_REGION": "north"}),
+        ([_override("[FLOWCORE_REGION]")], {"FLOWCORE_REGION": "north"}),
+        ([_override("[FLOWCORE_TOKEN]")], {"FLOWCORE_TOKEN": "***"}),
+        # What one file leaves out is secret where a step reads it all the same, in whatever order they come.
+        ([_override("[FLOWCORE_TOKEN]"), _later("[FLOWCORE_REGION]")], {"FLOWCORE_TOKEN": "***"}),
+        ([_later("[FLOWCORE_REGION]"), _override("[FLOWCORE_TOKEN]")], {"FLOWCORE_TOKEN": "***"}),
+        ([_later("[FLOWCORE_REGION]"), _later("[FLOWCORE_TOKEN]")], {"FLOWCORE_TOKEN": "***"}),
+        (
+            [_later("[]"), _override("[FLOWCORE_REGION, FLOWCORE_TOKEN]")],
+            {"FLOWCORE_REGION": "north", "FLOWCORE_TOKEN": "***"},
+        ),
+    ],
+)
+def test_fewer_variables_keep_what_is_secret_of_them(later: list[str], shown: Json, tmp_path: Path) -> None:
+    paths = _written(tmp_path, [BASE, *later])
+    config = load_yaml_files(paths)
+    for given in (load_flow(paths, CATALOG), config, json.loads(json.dumps(config))):
+        runner = LocalRunner(given)
+        runner.run()
+        assert runner.flows == {"a": {"v": shown}}
+
+
+@pytest.mark.usefixtures("variables")
+@pytest.mark.parametrize(
+    ("later", "listed"),
+    [
+        ([_later("[FLOWCORE_DEV_TOKEN, FLOWCORE_REGION]")], "FLOWCORE_DEV_TOKEN, FLOWCORE_REGION"),
+        ([_override("[FLOWCORE_DEV_TOKEN]")], "FLOWCORE_DEV_TOKEN"),
+        ([_later("[FLOWCORE_REGION]"), _override("[FLOWCORE_DEV_TOKEN]")], "FLOWCORE_DEV_TOKEN"),
+        ([_override("[FLOWCORE_DEV_TOKEN]"), _later("[FLOWCORE_REGION]")], "FLOWCORE_DEV_TOKEN"),
+        ([_later("[FLOWCORE_REGION]"), _later("[FLOWCORE_DEV_TOKEN]")], "FLOWCORE_DEV_TOKEN"),
+        ([_later("[flowcore_token, FLOWCORE_REGION]")], "flowcore_token, FLOWCORE_REGION"),
+        ([_override("[flowcore_token]")], "flowcore_token"),
+    ],
+)
+def test_another_variable_is_refused_until_it_is_said_what_is_secret(
+    later: list[str], listed: str, tmp_path: Path
+) -> None:
+    paths = _written(tmp_path, [BASE, *later])
+    with pytest.raises(FlowDocumentError) as caught:
+        load_flow(paths, CATALOG)
+    (problem,) = caught.value.problems
+    assert problem.code == "bad-value"
+    assert problem.message == f"'secret' must be of what 'vars' lists ({listed}), not 'FLOWCORE_TOKEN'"
+    hint = "where a later file or an 'override' gives another 'vars', write 'secret' again beside it"
+    assert (problem.hint or "").endswith(hint)
+    with pytest.raises(FlowDocumentError) as again:
+        LocalRunner(load_yaml_files(paths)).run()
+    assert [(each.message, each.hint) for each in again.value.problems] == [(problem.message, problem.hint)]
+
+
+@pytest.mark.usefixtures("variables")
+def test_what_is_secret_is_written_again_beside_other_variables(tmp_path: Path) -> None:
+    later = "sources: {s: {configuration: {vars: [FLOWCORE_DEV_TOKEN], secret: [FLOWCORE_DEV_TOKEN]}}}\n"
+    runner = LocalRunner(load_flow(_written(tmp_path, [BASE, later]), CATALOG))
+    runner.run()
+    assert runner.flows == {"a": {"v": {"FLOWCORE_DEV_TOKEN": "***"}}}
+
+
+def _written(directory: Path, texts: list[str]) -> list[Path]:
+    paths = [directory / f"{number}.yaml" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8")
+    return paths

@@ -539,6 +539,22 @@ class TestRefusals:
         ]
 
     @pytest.mark.parametrize(
+        ("source", "listed", "where"),
+        [
+            ({"base": "e", "override": {"configuration": {"vars": ["DEV"]}}}, ["TOKEN"], "flow[0].source.override"),
+            ("e", ["DEV"], "sources.e"),
+        ],
+    )
+    def test_a_secret_that_is_exchanged_is_named_again(self, source: Json, listed: Json, where: str) -> None:
+        sources: Json = {"e": {"type": "env", "configuration": {"vars": listed, "secret": ["TOKEN"]}}}
+        assert wrong(step(source=source), sources=sources) == [
+            (
+                f"{where}.configuration.secret[0]: 'secret' must be of what 'vars' lists (DEV), not 'TOKEN'"
+                " (where a later file or an 'override' gives another 'vars', write 'secret' again beside it)"
+            )
+        ]
+
+    @pytest.mark.parametrize(
         ("variables", "secret"),
         [
             (["A", "{{ 'B' }}"], ["B"]),
