@@ -44,10 +44,12 @@ _EXAMPLES: Final[Mapping[str, str]] = {
 """How functions are called that take more than what is piped."""
 
 
-def piped(node: "Node", *, behind: str = "") -> "Node":
+def piped(node: "Node", *, behind: str = "", recorded: bool = False) -> "Node":
     """Return the right side of a pipe with its leftmost function applied to what was piped.
 
     Args:
+        node: The right side.
+        recorded: Whether it stands in a flow that was recorded: then nothing is refused for what it seems to mean.
         behind: What stands around *node* and looks into what it finds: `subexpression` for `.name`, ...; else empty.
 
     Raises:
@@ -55,9 +57,9 @@ def piped(node: "Node", *, behind: str = "") -> "Node":
     """
     name = name_of(node)
     if node["type"] == "field" and name is not None:
-        return _piped_into(node, name, behind)
+        return _piped_into(node, name, behind, recorded=recorded)
     if node["type"] == "function_expression" and name is not None:
-        return _called(node, name)
+        return _called(node, name, recorded=recorded)
     match node["type"]:
         case "literal" | "multi_select_list" | "multi_select_dict" | "expref":
             return node
@@ -66,18 +68,20 @@ def piped(node: "Node", *, behind: str = "") -> "Node":
             if not below:
                 return node
             behind = node["type"] if node["type"] in PATHS else behind
-            return rebuilt(node, [piped(below[0], behind=behind), *below[1:]])
+            return rebuilt(node, [piped(below[0], behind=behind, recorded=recorded), *below[1:]])
 
 
-def _piped_into(node: "Node", name: str, behind: str) -> "Node":
+def _piped_into(node: "Node", name: str, behind: str, *, recorded: bool) -> "Node":
     field = f"a field of that name is written `x.{name}`, or after a pipe `@.{name}`"
     if name in FlowFunctions.FUNCTION_TABLE:
-        if behind == "subexpression" and name not in _OBJECTS:
+        if behind == "subexpression" and name not in _OBJECTS and not recorded:
             raise ExpressionError(f"`{name}` after a pipe is the function, and what it gives has no fields", hint=field)
         if _arity(name)[0] > 1:
             message = f"`{name}` after a pipe is the function, and takes more than what is piped"
             raise ExpressionError(message, hint=f"write `{_EXAMPLES[name]}`; {field}")
         return {"type": "function_expression", "value": name, "children": [{"type": "current", "children": []}]}
+    if recorded:
+        return node
     if name in FILTERS and (not behind or name in _ELEMENTS):
         raise ExpressionError(f"there is no function `{name}` to pipe into", hint=f"{FILTERS[name]}; {field}")
     close = get_close_matches(name, FlowFunctions.FUNCTION_TABLE, n=1, cutoff=_MISSPELT)
@@ -87,7 +91,7 @@ def _piped_into(node: "Node", name: str, behind: str) -> "Node":
     return node
 
 
-def _called(node: "Node", name: str) -> "Node":
+def _called(node: "Node", name: str, *, recorded: bool) -> "Node":
     arguments = children(node)
     if name not in FlowFunctions.FUNCTION_TABLE:
         return node
@@ -95,11 +99,12 @@ def _called(node: "Node", name: str) -> "Node":
         return node
     _least, most = _arity(name)
     if most is not None and len(arguments) >= most:
-        if arguments and all(map(_is_constant, arguments)):
+        if arguments and all(map(_is_constant, arguments)) and not recorded:
             raise ExpressionError(f"`{name}` has all its arguments already, so what was piped is lost", hint=_use(name))
         return node
-    for argument in arguments:
-        _refuse_lost(argument, name)
+    if not recorded:
+        for argument in arguments:
+            _refuse_lost(argument, name)
     place = SUBJECT.get(name, 0)
     current: Node = {"type": "current", "children": []}
     return rebuilt(node, [*arguments[:place], current, *arguments[place:]])
@@ -134,8 +139,9 @@ def _refuse_lost(argument: "Node", name: str) -> None:
         raise ExpressionError(f"the fallback `{root}` is looked for in what was piped, which is null then", hint=hint)
     if dotted and root in _ROOTS:
         arguments = "y, x" if SUBJECT.get(name) else "x, y"
-        message = f"`{root}` is looked for in what was piped, where nothing of that name is"
-        raise ExpressionError(message, hint=f"for a value from elsewhere write `{name}({arguments})` without a pipe")
+        message = f"`{root}` is looked for in what was piped"
+        hint = f"for a value from elsewhere write `{name}({arguments})` without a pipe, for a field `@.{root}`"
+        raise ExpressionError(message, hint=hint)
 
 
 def check_method(node: "Node") -> None:

@@ -167,27 +167,31 @@ def _follow(value: object, path: tuple[str | int, ...]) -> Json:
 
 
 @lru_cache(maxsize=4_096)
-def compile_expression(text: str, searches: Searches = no_search) -> Expression:
+def compile_expression(text: str, searches: Searches = no_search, *, recorded: bool = False) -> Expression:
     """Return the expression *text* over the roots `flows`, `sources`, ...
 
     Args:
+        text: The expression.
         searches: Gives what looks for patterns that could take long; without it those are refused.
+        recorded: Whether it stands in a flow that was recorded (see `language.parse`).
 
     Raises:
         ExpressionError: It cannot be read, or it does not say what it needs.
     """
-    tree = parse(text)
+    tree = parse(text, recorded=recorded)
     return Expression(text, tree, references(tree), searches)
 
 
 @lru_cache(maxsize=4_096)
-def compile_search(text: str, searches: Searches = no_search) -> Expression:
+def compile_search(text: str, searches: Searches = no_search, *, recorded: bool = False) -> Expression:
     """Return the expression *text* over any data, as an output of type `jmespath` has it.
 
     Args:
+        text: The expression.
         searches: As for `compile_expression`.
+        recorded: As for `compile_expression`.
 
     Raises:
         ExpressionError: It cannot be read.
     """
-    return Expression(text, parse(text), (), searches)
+    return Expression(text, parse(text, recorded=recorded), (), searches)

@@ -31,8 +31,13 @@ _QUOTED_STARTS: Final = frozenset({"comma", "lparen", "eq", "ne", "or", "and"})
 _QUOTED: Final = re.compile(r"(['\"`])(?:\\.|(?!\1)[^\\])*\1", re.DOTALL)
 
 
-def parse(text: str) -> "Node":
+def parse(text: str, *, recorded: bool = False) -> "Node":
     """Return the tree of *text*, its pipes into functions spelled out and its calls checked.
+
+    Args:
+        text: The expression.
+        recorded: Whether it stands in a flow that was recorded, perhaps by an earlier version. What can be evaluated is
+            taken as it is then: that it may have been meant otherwise is for those who write it.
 
     Raises:
         ExpressionError: It cannot be read, or is longer or deeper than anybody needs; with a hint where there is one.
@@ -49,16 +54,22 @@ def parse(text: str) -> "Node":
         raise _too_deep() from None
     if depth(tree) > MAX_DEPTH:
         raise _too_deep()
+    tree = _spelled_out(tree, recorded=recorded)
+    if not recorded:
+        _refuse_meant_otherwise(text, tree)
+    for node in walk(tree):
+        if node["type"] == "function_expression":
+            check_call(node)
+    return tree
+
+
+def _refuse_meant_otherwise(text: str, tree: "Node") -> None:
     _refuse_quoted(text)
-    tree = _spelled_out(tree)
     for node in walk(tree):
         if node["type"] == "subexpression":
             check_method(node)
-        if node["type"] == "function_expression":
-            check_call(node)
         if node["type"] in {"function_expression", "comparator"}:
             refuse_words(node)
-    return tree
 
 
 def shortened(text: str) -> str:
@@ -111,10 +122,10 @@ def _refuse_quoted(text: str) -> None:
         before = token["type"]
 
 
-def _spelled_out(node: "Node") -> "Node":
-    below = [_spelled_out(child) for child in children(node)]
+def _spelled_out(node: "Node", *, recorded: bool) -> "Node":
+    below = [_spelled_out(child, recorded=recorded) for child in children(node)]
     if node["type"] == "pipe":
-        below = [below[0], *(piped(child) for child in below[1:])]
+        below = [below[0], *(piped(child, recorded=recorded) for child in below[1:])]
     elif node["type"] in PATHS and below[0]["type"] == "not_expression":
         # The parser binds `!` tighter than the dot: `!a.b` would look for the `b` of a boolean.
         (inner,) = children(below[0])

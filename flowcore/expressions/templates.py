@@ -6,7 +6,8 @@ into the text. What an expression gives is never looked at for expressions again
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 
 import attrs
@@ -19,6 +20,8 @@ from .evaluation import Expression, compile_expression
 from .references import Reference
 from .searches import Searches, no_search
 
+_Compiled: TypeAlias = Callable[[str], Expression]
+"""Compiles one expression, or says why it cannot be."""
 _STATEMENT: Final = re.compile(r"\{%-?\s*(?P<word>[a-z]+)\b(?:(?!\{%|%\}).)*%\}", re.DOTALL)
 _STATEMENT_HINTS: Final[Mapping[str, str]] = {
     "if": "for a choice write `{{ condition && a || b }}`, or give the step a `when`",
@@ -123,16 +126,18 @@ class Template:
         self.render = node.render
 
 
-def compile_template(value: Json, searches: Searches = no_search) -> Template:
+def compile_template(value: Json, searches: Searches = no_search, *, recorded: bool = False) -> Template:
     """Return the template that *value* is.
 
     Args:
+        value: What a document holds.
         searches: Gives what looks for patterns that could take long; without it those are refused.
+        recorded: Whether it stands in a flow that was recorded (see `language.parse`).
 
     Raises:
         ExpressionError: An expression in it cannot be read; the first of them.
     """
-    node, found, errors = _checked(value, searches)
+    node, found, errors = _checked(value, partial(compile_expression, searches=searches, recorded=recorded))
     if errors:
         raise errors[0][1]
     return Template(node, found)
@@ -145,16 +150,16 @@ def constant(value: Json) -> Template:
 
 def check_template(value: Json) -> tuple[Sequence[Reference], Sequence[tuple[Path, ExpressionError]]]:
     """Return what the sound expressions of *value* read, and everything that is wrong with the others and where."""
-    _, found, errors = _checked(value, no_search)
+    _, found, errors = _checked(value, compile_expression)
     return found, errors
 
 
 def _checked(
-    value: Json, searches: Searches
+    value: Json, compiled: _Compiled
 ) -> tuple[_Node, tuple[Reference, ...], Sequence[tuple[Path, ExpressionError]]]:
     errors: list[tuple[Path, ExpressionError]] = []
     found: dict[Reference, None] = {}
-    node = _Compiler(searches, errors, found).compile(value, ())
+    node = _Compiler(compiled, errors, found).compile(value, ())
     return node, tuple(found), errors
 
 
@@ -162,9 +167,9 @@ class _Compiler:
     """One compilation: what it finds in the texts of a value."""
 
     def __init__(
-        self, searches: Searches, errors: list[tuple[Path, ExpressionError]], found: dict[Reference, None]
+        self, compiled: _Compiled, errors: list[tuple[Path, ExpressionError]], found: dict[Reference, None]
     ) -> None:
-        self._searches = searches
+        self._compiled = compiled
         self._errors = errors
         self._found = found
 
@@ -187,7 +192,7 @@ class _Compiler:
     def _text(self, text: str, errors: list[ExpressionError]) -> _Node:
         if "{" not in text:
             return _Constant(text)
-        parts = tuple(_parts(text, errors, self._searches))
+        parts = tuple(_parts(text, errors, self._compiled))
         statements = _statements(text)
         errors.extend(statements)
         for part in parts:
@@ -217,7 +222,7 @@ def _statements(text: str) -> Sequence[ExpressionError]:
     return told if left <= 0 else [*told, ExpressionError(f"{left} more `{{% ... %}}` of this text are none either")]
 
 
-def _parts(text: str, errors: list[ExpressionError], searches: Searches) -> Iterator[str | Expression]:
+def _parts(text: str, errors: list[ExpressionError], compiled: _Compiled) -> Iterator[str | Expression]:
     """Yield the plain pieces and the sound expressions of *text*; what is wrong with the others goes to *errors*.
 
     The same fault is told once, and after 20 the others are only counted: each takes as long to read as a sound one.
@@ -242,7 +247,7 @@ def _parts(text: str, errors: list[ExpressionError], searches: Searches) -> Iter
         if expression in wrong:
             continue
         try:
-            yield compile_expression(expression, searches)
+            yield compiled(expression)
         except ExpressionError as error:
             wrong.add(expression)
             errors.append(error)

@@ -388,8 +388,8 @@ class TestFunctions:
             (
                 "flows.a.x | contains(flows.b.y)",
                 (
-                    "`flows` is looked for in what was piped, where nothing of that name is (for a value from elsewhere"
-                    " write `contains(x, y)` without a pipe)"
+                    "`flows` is looked for in what was piped (for a value from elsewhere write `contains(x, y)`"
+                    " without a pipe, for a field `@.flows`)"
                 ),
             ),
             ("flows.a.x | join(secrets.glue)", "write `join(y, x)` without a pipe"),
@@ -811,3 +811,37 @@ def test_in_a_constant_no_braces_mean_anything() -> None:
     template = constant({"a": "{{ flows.a.b }}"})
     assert (template.constant, template.references) == (True, ())
     assert template.render({}) == {"a": "{{ flows.a.b }}"}
+
+
+class TestRecorded:
+    """A flow that was recorded by an earlier version goes on as it did: only what cannot be evaluated is refused."""
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("flows.fetch.word.split('a,b', ',')", ["a", "b"]),
+            ("flows.fetch.n | int('7')", 7),
+            ("flows.fetch.text | length.x", None),
+            ("flows.fetch.users | first", None),
+            ("flows.fetch.none | default(none)", None),
+            ("flows.fetch.none | default('x', `true`)", "x"),
+            ("flows.fetch.users | lenght", None),
+            ('flows.fetch.none | default("word")', None),
+            ("flows.fetch.yes == true", False),
+        ],
+    )
+    def test_what_is_refused_in_documents_may_be_evaluated(self, text: str, value: Json) -> None:
+        with pytest.raises(ExpressionError):
+            compile_expression(text)
+        assert compile_expression(text, recorded=True).evaluate(CONTEXT) == value
+        assert compile_template(f"{{{{ {text} }}}}", recorded=True).render(CONTEXT) == value
+
+    def test_a_search(self) -> None:
+        with pytest.raises(ExpressionError):
+            compile_search("word | split('a,b', ',')")
+        assert compile_search("word | split('a,b', ',')", recorded=True).evaluate_on({"word": 1}) == ["a", "b"]
+
+    @pytest.mark.parametrize("text", ["flows.fetch.", "nothing(flows.fetch.n)", "length()", "", "x | sortt(@)"])
+    def test_what_cannot_be_evaluated_is_refused(self, text: str) -> None:
+        with pytest.raises(ExpressionError):
+            compile_expression(text, recorded=True)

@@ -4,7 +4,6 @@ from typing import Final, TypeAlias
 
 from flowcore.cleaning import clean
 from flowcore.errors import ExpressionError, SourceError
-from flowcore.expressions import compile_template
 from flowcore.ids import InstanceId, StepName
 from flowcore.model import Dialect, Step
 from flowcore.ports import Clock
@@ -13,11 +12,10 @@ from flowcore.run.effects import Iterate, Resolve
 from flowcore.run.state import InstanceState, RunState
 from flowcore.secrets import Redactor
 from flowcore.values import Json
-from flowcore_adapters.sources.patterns import evaluation_search
 
 from .context import RunContext
 from .perform import note
-from .plan import steps_used
+from .plan import recorded_template, steps_used
 
 Guarded: TypeAlias = ReportGuard | ReportGuardFailure
 MAX_ITEMS: Final = 100_000
@@ -55,7 +53,7 @@ def _look_at_loop(
 ) -> ReportIteration:
     name, error, again = StepName(instance.id), None, False
     try:
-        template = compile_template(condition, evaluation_search)
+        template = recorded_template(condition)
         again = bool(template.render(context.iteration_roots(instance, number, steps_used(template))))
     except (ExpressionError, SourceError) as fault:
         error = note(str(fault), context.redactor)
@@ -63,7 +61,7 @@ def _look_at_loop(
 
 
 def _value(expression: Json, instance: InstanceState, context: RunContext) -> Json:
-    template = compile_template(expression, evaluation_search)
+    template = recorded_template(expression)
     return template.render(context.guard_roots(instance, steps_used(template)))
 
 

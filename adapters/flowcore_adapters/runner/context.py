@@ -7,7 +7,6 @@ from typing import Final
 
 from flowcore.cleaning import clean
 from flowcore.errors import ExpressionError, FlowDocumentError, Problem, SourceError
-from flowcore.expressions import compile_template
 from flowcore.ids import InstanceId, RunId
 from flowcore.model import Flow, Secret, Source
 from flowcore.ports import SourceCall
@@ -17,9 +16,8 @@ from flowcore.secrets import Redactor
 from flowcore.values import Instant, Json
 from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.registry import Registry
-from flowcore_adapters.sources.patterns import evaluation_search
 
-from .plan import StepPlan, mapping
+from .plan import StepPlan, mapping, recorded_template
 
 _NO_ITEM: Final = -1
 
@@ -159,7 +157,11 @@ def _marked(secret: Json, variables: Collection[str]) -> Collection[str]:
 
 
 def _read(source: Source, registry: Registry) -> tuple[Mapping[str, Json], Json]:
-    template = compile_template(source.configuration, evaluation_search)
+    try:
+        template = recorded_template(source.configuration)
+    except ExpressionError:
+        # The steps that use it say so.
+        return {}, None
     if any(reference.root != "secrets" for reference in template.references):
         # It depends on steps: it can be used as a step's source, but there is nothing to read before the run.
         return {}, None

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import attrs
 
-from flowcore.catalog import SLOW
-from flowcore.errors import SourceError
+from flowcore.catalog import SLOW, SourceType
+from flowcore.errors import ExpressionError, FlowcoreError, SourceError
 from flowcore.expressions import Expression, Template, compile_search, compile_template, constant
 from flowcore.model import Dialect, Flow, OutputType, Source, Step
-from flowcore.ports import SourceAdapter
+from flowcore.ports import SourceAdapter, SourceCall, SourceResult
 from flowcore.values import Json
 from flowcore_adapters.registry import Registry
 from flowcore_adapters.sources.patterns import evaluation_search
@@ -31,6 +31,24 @@ class SourcePlan:
     blocking: bool
     grace_s: float
     steps_used: tuple[str, ...]
+
+
+class _Unplanned:
+    """In the place of a source, for a step that cannot be planned: each of its attempts fails, and nothing else."""
+
+    type = SourceType(name="unplanned", about="A step that cannot be planned.", parameters={}, blocking=False)
+
+    def __init__(self, error: FlowcoreError) -> None:
+        """Say *error* when called."""
+        self._error = error
+
+    def call(self, call: SourceCall) -> SourceResult:  # noqa: ARG002 - its name is the port's
+        """Say what is wrong.
+
+        Raises:
+            FlowcoreError: That.
+        """
+        raise self._error
 
 
 @attrs.frozen
@@ -103,12 +121,29 @@ class Planner:
         return plan
 
     def _make(self, step: Step) -> StepPlan:
+        """Return the plan of *step*; what is wrong with it, in a flow of another version, is its own failure."""
+        try:
+            return self._planned(step)
+        except (ExpressionError, SourceError) as error:
+            adapter = _Unplanned(error)
+            source = SourcePlan(
+                adapter,
+                constant({}),
+                None,
+                uses_payload=False,
+                blocking=adapter.type.blocking,
+                grace_s=adapter.type.grace_s,
+                steps_used=(),
+            )
+            return StepPlan(source, None, (), (), None, self._timeout_s or step.timeout_s)
+
+    def _planned(self, step: Step) -> StepPlan:
         source = self._source(step.source)
         payload = self._payload(step)
         outputs = tuple(
             OutputPlan(
                 output.name,
-                compile_search(output.value or "@", evaluation_search) if output.type is OutputType.JMESPATH else None,
+                _search(output.value or "@") if output.type is OutputType.JMESPATH else None,
                 output.required,
             )
             for output in step.outputs
@@ -120,7 +155,7 @@ class Planner:
     def _payload(self, step: Step) -> Template | None:
         if self._workflow:
             return self._shared
-        return None if step.input is None else compile_template(step.input, evaluation_search)
+        return None if step.input is None else recorded_template(step.input)
 
     def _source(self, key: str) -> SourcePlan:
         plan = self._sources.get(key)
@@ -146,7 +181,7 @@ class Planner:
         # Only flows of steps have expressions: what looks like one elsewhere is a stranger's text.
         flow = self._flow.dialect is Dialect.FLOW
         written = source.configuration
-        configuration = compile_template(written, evaluation_search) if flow else constant(written)
+        configuration = recorded_template(written) if flow else constant(written)
         return SourcePlan(
             adapter,
             configuration,
@@ -156,6 +191,19 @@ class Planner:
             adapter.type.grace_s,
             steps_used(configuration),
         )
+
+
+def recorded_template(value: Json) -> Template:
+    """Return the template that *value* is in the flow of a run.
+
+    Raises:
+        ExpressionError: It cannot be read.
+    """
+    return compile_template(value, evaluation_search, recorded=True)
+
+
+def _search(text: str) -> Expression:
+    return compile_search(text, evaluation_search, recorded=True)
 
 
 def steps_used(template: Template) -> tuple[str, ...]:
