@@ -98,18 +98,25 @@ Planner: TypeAlias = "Callable[[Registry, Callable[[], EventLog]], Plan]"
 """Returns what to drive, given the sources and a function that opens the log. What cannot run is refused here."""
 
 
-Beside: TypeAlias = "Callable[[str], AbstractContextManager[object]]"
-"""Begins, given the address of a server, and ends with its block."""
+Beside: TypeAlias = "Callable[[str], AbstractContextManager[str]]"
+"""Begins, given the address of a server, and ends with its block; gives the address that people look at instead."""
 
 
-def run_options(*, recorded: bool = False) -> Callable[[F], F]:
-    """Give a command these options, packed into its argument `options`; *recorded* is for one about a recorded run."""
+def run_options(*, recorded: bool = False, serves: bool = False) -> Callable[[F], F]:
+    """Give a command these options, packed into its argument `options`.
+
+    Args:
+        recorded: Whether it is about a run that is in the log already.
+        serves: Whether it has a status port whether anybody asks for one or not: any that is free.
+    """
 
     def decorate(command: F) -> F:
         @wraps(command)
         def packed(**given: object) -> object:
             named = {field.name: given.pop(field.name) for field in attrs.fields(RunOptions) if field.name in given}
             options = RunOptions(recorded=recorded, **cast("dict[str, Any]", named))
+            if serves and options.status_port is None:
+                options = attrs.evolve(options, status_port=0)
             if options.exit_when_done and options.status_port is None:
                 raise click.UsageError("`--exit-when-done` goes with `--status-port`")
             return command(options=options, **given)
@@ -185,6 +192,7 @@ def execute(options: RunOptions, planner: Planner, *, beside: "Beside | None" = 
 
         plan = planner(registry, log)
         server = own = None
+        address = ""
         if options.status_port is not None:
             from flowcore_cli.server import OwnRun, start_server
 
@@ -193,8 +201,7 @@ def execute(options: RunOptions, planner: Planner, *, beside: "Beside | None" = 
             server = stack.enter_context(start_server(log(), options.status_port, own=own))
             if not options.quiet:
                 tell(f"status at {server.url}/status")
-            if beside is not None:
-                stack.enter_context(beside(server.url))
+            address = server.url if beside is None else stack.enter_context(beside(server.url))
         screen = _screen(plan.flow, quiet=options.quiet, as_json=options.as_json)
         pauses = options.recorded or plan.pauses or any(step.pause for step in plan.flow.steps)
         workshop, record_run = _workshop(options, plan, log, stack)
@@ -225,7 +232,7 @@ def execute(options: RunOptions, planner: Planner, *, beside: "Beside | None" = 
             raise SignalError(stopped_by)
         if server is not None and not options.exit_when_done and stopped_by is None:
             if not options.quiet:
-                tell(f"serving on at {server.url} until Ctrl-C")
+                tell(f"serving on at {address} until Ctrl-C")
             with suppress(SignalError):
                 server.join()
         if record.state != "succeeded":

@@ -20,18 +20,6 @@ RUNNER = "RUNNER_STATUS_URL"
 TOKEN = "RUNNER_STATUS_TOKEN"  # noqa: S105 - the name of a variable
 
 
-def _address(_context: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
-    """See that an address is one before anything else happens."""
-    if not given:
-        return None
-    from flowcore_adapters.webui.runner import runner_address
-
-    found = runner_address(given.strip())
-    if found is None:
-        raise click.BadParameter("it is no address of a runner, such as http://127.0.0.1:8000")
-    return found
-
-
 @click.command(epilog=EXIT_CODES)
 @click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path())
 @listening_options(port=8006)
@@ -39,11 +27,10 @@ def _address(_context: click.Context, _parameter: click.Parameter, given: str | 
     "--status-url",
     envvar=RUNNER,
     metavar="URL",
-    callback=_address,
     help=f"The runner to show: its address, or that of its /status. The variable {RUNNER} says the same.",
 )
 @defs_option
-@run_options()
+@run_options(serves=True)
 @max_workers_option
 def webui(
     *,
@@ -60,39 +47,58 @@ def webui(
     Without FILE the page shows the runner at --status-url, wherever it is; its token, if it asks for one, is in the
     variable RUNNER_STATUS_TOKEN.
     """
-    context = click.get_current_context()
     if not files:
-        if status_url is None:
-            raise click.UsageError(f"name a FILE, or the runner to show with `--status-url` or {RUNNER}")
-        _refuse_others(context)
-        _show(listening, status_url)
+        _refuse_others()
+        _show(listening, _address(status_url))
         return
-    if context.get_parameter_source("status_url") is click.core.ParameterSource.COMMANDLINE:
+    if _is_given("status_url"):
         raise click.UsageError("FILE is run here, and `--status-url` shows what runs elsewhere: give one of them")
+    if options.quiet and not listening.port:
+        raise click.UsageError("with `-q` nobody would learn where the page is: give it a `--port`")
 
     @contextmanager
-    def page(url: str) -> Generator[None]:
+    def page(url: str) -> Generator[str]:
         with _serve(listening, url) as server:
             if not options.quiet:
                 tell(f"the page is at {server.url}")
-            yield
+            yield server.url
 
-    # The page is there to be looked at, also when all is over.
-    options = attrs.evolve(options, status_port=options.status_port or 0)
     execute(options, plan_of(files, definitions, max_workers), beside=page)
 
 
-def _refuse_others(context: click.Context) -> None:
+def _is_given(name: str) -> bool:
+    """Return whether a parameter stands on the command line; its environment variable is but a default."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _refuse_others() -> None:
     """See that nothing is asked for that only a run of ours could do.
 
     Raises:
         UsageError: Something is.
     """
     own = {"status_url", *(field.name for field in attrs.fields(Listening))}
-    for parameter in context.command.params:
+    for parameter in click.get_current_context().command.params:
         name = parameter.name or ""
-        if name not in own and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+        if name not in own and _is_given(name):
             raise click.UsageError(f"`{max(parameter.opts, key=len)}` goes with FILE: without it nothing is run here")
+
+
+def _address(given: str | None) -> str:
+    """Return the address of the runner to show.
+
+    Raises:
+        UsageError: There is none, or it is none.
+    """
+    if not (given or "").strip():
+        raise click.UsageError(f"name a FILE, or the runner to show with `--status-url` or {RUNNER}")
+    from flowcore_adapters.webui.runner import runner_address
+
+    found = runner_address((given or "").strip())
+    if found is None:
+        where = "`--status-url`" if _is_given("status_url") else RUNNER
+        raise click.UsageError(f"{where} is no address of a runner, such as http://127.0.0.1:8000")
+    return found
 
 
 def _show(listening: Listening, status_url: str) -> None:

@@ -362,6 +362,9 @@ BAD: Final[dict[str, tuple[Callable[[Route], None], str]]] = {
     "cut": (lambda route: route.abort("connectionreset"), "The server of this page does not answer."),
     "no JSON": (lambda route: route.fulfill(body="<h1>hello</h1>"), "The answer is no status of a run."),
     "null": (lambda route: route.fulfill(body="null"), "The answer was 200 OK."),
+    "no steps": (lambda route: route.fulfill(json=status_of(steps=None)), "The answer is no status of a run."),
+    "an odd step": (lambda route: route.fulfill(json=status_of(steps={"a": {}})), "The answer is no status of a run."),
+    "an odd error": (lambda route: route.fulfill(status=500, json={"error": {}}), "The answer was 500 Internal Server"),
     "an error": (lambda route: route.fulfill(status=500, json={"error": "it is ill"}), "It is ill."),
     "an error without words": (lambda route: route.fulfill(status=502, body="null"), "The answer was 502 Bad Gateway."),
     "an error that is no JSON": (lambda route: route.fulfill(status=502, body="<"), "The answer was 502 Bad Gateway."),
@@ -373,7 +376,8 @@ def test_a_broken_answer_is_not_the_end(page: Page, address: str, kind: str) -> 
     broken, words = BAD[kind]
     answer_with(page, document(status_of()), broken, document(status_of(run_id=1733524800001)))
     page.goto(address)
-    expect(page.locator("#trouble")).to_contain_text(f"{words} Trying again; what is shown is as of ")
+    expect(page.locator("#trouble")).to_contain_text(words)
+    expect(page.locator("#trouble")).to_contain_text("Trying again; what is shown is as of ")
     expect(page.locator("#title")).to_have_text("Run 1733524800001")
     expect(page.locator("#trouble")).to_be_hidden()
 
@@ -382,7 +386,7 @@ def test_a_runner_without_positions_is_asked_again(page: Page, address: str) -> 
     """Others that speak documents/status-api.md have neither ETag nor long polls."""
     answer_with(page, document(status_of(ended_at=None)), document(status_of()))
     page.goto(address)
-    expect(page.locator("#state")).to_have_text("under way, nothing runs at this moment")
+    expect(page.locator("#state")).to_have_text("nothing runs at this moment, it may be paused")
     expect(page.locator("#state")).to_have_text("succeeded")
 
 
@@ -430,6 +434,36 @@ def test_a_runner_whose_clock_is_another(page: Page, ahead_s: float, address: st
     answer_with(page, document({**status, "steps": {"hello": running}}, **{"X-Runner-Date": date}))
     page.goto(address)
     expect(page.locator("#took")).to_have_text(re.compile(r"^([6-9]|1\d)\.\d+ s$"))
+
+
+def test_an_answer_that_was_waited_for_says_nothing_of_the_clock(page: Page) -> None:
+    """Servers date an answer by when it was asked for: after some seconds that is long ago."""
+    run = held(
+        {"name": "slow", "source": {"type": "wait", "configuration": {"seconds": 3}}}, {"name": "x", "source": "gate"}
+    )
+    with serve_runner_api_in_thread(run.runner) as server, run.going_on():
+        page.goto(f"{server.url}/ui")
+        row(page, "slow")("succeeded")
+        expect(page.locator("#took")).to_have_text(re.compile(r"^([3-9]|1\d)\.\d+ s$"))
+
+
+def test_outputs_that_did_not_come_are_asked_for_again(page: Page) -> None:
+    runner = LocalRunner({"flow": [{"name": "hello", "source": "value", "input": 1, "output": [{"name": "value"}]}]})
+    runner.run()
+    with shown(runner) as url:
+        page.route("**/outputs*", lambda route: route.abort(), times=1)
+        page.goto(url)
+        page.locator("summary").click()
+        expect(page.locator(".more")).to_contain_text("Its outputs cannot be shown.")
+        expect(page.locator("pre")).to_have_text("1")
+
+
+def test_names_do_not_turn_others_round(page: Page) -> None:
+    runner = LocalRunner({"flow": [{"name": "a \u202e b", "source": "value"}]})
+    runner.run()
+    with shown(runner) as url:
+        page.goto(url)
+        expect(page.locator(".name")).to_have_text("a \\u202e b")
 
 
 def test_what_a_run_has_not_got_yet_is_not_shown(page: Page, address: str) -> None:
@@ -554,13 +588,14 @@ def test_the_command_runs_a_flow_and_shows_it(
     (tmp_path / "flow.yaml").write_text(FLOW, encoding="utf-8")
     process = started("webui", "flow.yaml", "--port", "0", "-j")
     status = told(process, r"status at (http://127\.0\.0\.1:\d+/status)")
-    page.goto(told(process, r"the page is at (http://127\.0\.0\.1:\d+)"))
+    shown_at = told(process, r"the page is at (http://127\.0\.0\.1:\d+)")
+    page.goto(shown_at)
     row(page, "wait_for_go")("running")
     (tmp_path / "go").touch()
     row(page, "after")("succeeded")
     with urllib.request.urlopen(status, timeout=QUICK_S) as answer:
         assert json.load(answer)["completed_steps"] == 3
-    told(process, r"(serving on) at .* until Ctrl-C")
+    assert told(process, r"serving on at (http://127\.0\.0\.1:\d+) until Ctrl-C") == shown_at
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=QUICK_S)
     assert process.returncode == 0
@@ -589,7 +624,10 @@ def test_the_command_shows_a_runner_elsewhere(
     ("arguments", "said"),
     [
         ([], "name a FILE, or the runner to show with `--status-url` or RUNNER_STATUS_URL"),
-        (["--status-url", "x"], "'--status-url': it is no address of a runner, such as http://127.0.0.1:8000"),
+        (["--status-url", "x"], "`--status-url` is no address of a runner, such as http://127.0.0.1:8000"),
+        (["--status-url", "http://a b"], "`--status-url` is no address of a runner"),
+        (["flow.yaml", "-q", "--port", "0"], "with `-q` nobody would learn where the page is: give it a `--port`"),
+        (["--status-url", "http://x", "--exit-when-done"], "`--exit-when-done` goes with FILE"),
         (["--status-url", "http://x", "flow.yaml"], "`--status-url` shows what runs elsewhere: give one of them"),
         (["--status-url", "http://x", "--db", "x.db"], "`--db` goes with FILE: without it nothing is run here"),
         (["--status-url", "http://x", "-j"], "`--json` goes with FILE: without it nothing is run here"),
@@ -601,6 +639,17 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, arguments: list[str], sa
     ended = Command(tmp_path)("webui", *arguments)
     assert (ended.code, ended.out) == (2, "")
     assert said in ended.err
+
+
+def test_the_variable_is_named_when_it_is_wrong_and_needed(tmp_path: Path) -> None:
+    command = Command(tmp_path)
+    ended = command("webui", env={"RUNNER_STATUS_URL": "x"})
+    assert (ended.code, ended.out) == (2, "")
+    assert "RUNNER_STATUS_URL is no address of a runner" in ended.err
+    flow = command.write("flow.yaml", "flow: [{name: hello, source: value}]")
+    ended = command("webui", flow, "--port", "0", "--exit-when-done", env={"RUNNER_STATUS_URL": "x"})
+    assert ended.code == 0
+    assert "1 succeeded" in ended.err
 
 
 def test_a_port_of_the_page_that_is_taken_runs_nothing(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def runner_address(given: str) -> str | None:
         parts = urlsplit(given)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query and not parts.fragment
         good = good and parts.username is None and (parts.port is None or parts.port > 0)
+        good = good and given.isprintable() and " " not in given
     except ValueError:
         good = False
     return given.rstrip("/").removesuffix("/status") if good else None

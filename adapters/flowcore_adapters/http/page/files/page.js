@@ -1,7 +1,7 @@
 // The page: the run at the top, its steps below, as the runner tells them. Whatever comes from a run is text, never markup.
 
 import { statuses } from "./runner.js";
-import { choose, clear, grow, show } from "./steps.js";
+import { choose, clear, grow, openAgain, show } from "./steps.js";
 import { duration, moment, orderedKeys, sentence } from "./words.js";
 
 const STATES = ["pending", "running", "succeeded", "failed", "skipped"];
@@ -21,7 +21,7 @@ function counts() {
 function verdict(run, count) {
   if (run.started_at === null) return ["pending", "has not started yet"];
   if (run.ended_at === null) {
-    if (!run.running_count) return ["running", "under way, nothing runs at this moment"];
+    if (!run.running_count) return ["running", "nothing runs at this moment, it may be paused"];
     const [first] = run.running_steps;
     return ["running", run.running_count === 1 ? `running ${first}` : `running ${run.running_count} steps`];
   }
@@ -125,6 +125,7 @@ function showTrouble(text) {
   }
   page.lost ??= now();
   $("trouble").hidden = false;
+  if (page.run === null) setText("nothing", "");
   const shown = page.run === null ? "" : `; what is shown is as of ${moment(page.lost)}`;
   setText("trouble", `${sentence(text)} Trying again${shown}.`);
 }
@@ -142,11 +143,23 @@ $("search").addEventListener("input", showChoice);
 $("choice").addEventListener("submit", (event) => event.preventDefault());
 setInterval(() => page.run?.ended_at === null && !document.hidden && tick(), GROW_MS);
 
+/** Take the clock of the runner for ours, unless its dates, which have whole seconds, say what they said before. */
+function setClock(ahead) {
+  if (ahead !== null && Math.abs(ahead - page.ahead) > 2) page.ahead = ahead;
+}
+
 for await (const { status, text, ahead, trouble } of statuses()) {
   showTrouble(trouble);
+  if (trouble !== undefined) continue;
+  openAgain();
   if (status === undefined) continue;
-  // Dates of answers have whole seconds: a clock that seems to differ by less may be right.
-  page.ahead = Math.abs(ahead) > 2 ? ahead : 0;
-  if (status.steps === undefined) showNoRun();
-  else showRun(status, text);
+  setClock(ahead);
+  try {
+    if (status.steps === undefined) showNoRun();
+    else showRun(status, text);
+  } catch (error) {
+    // Whoever answers may be no runner at all, or one of another kind.
+    console.warn(error);
+    showTrouble("The answer is no status of a run.");
+  }
 }

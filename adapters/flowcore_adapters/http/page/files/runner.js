@@ -8,7 +8,7 @@ const POLL_MS = 1000; // between two questions to a runner that cannot wait
 const HIDDEN_MS = 5000; // between two questions while nobody looks
 const RETRY_MS = 2000; // after one that was not answered
 const SLOWEST_MS = 2000;
-const own = new URLSearchParams(location.search).get("run_id");
+const own = new URLSearchParams(location.search).get("run_id") || null;
 
 /** What a question got instead of an answer, in words. */
 class Trouble extends Error {
@@ -24,23 +24,25 @@ function address(path, more) {
   return new URL(query.size ? `../${path}?${query}` : `../${path}`, import.meta.url);
 }
 
-/** Ask once; returns the answer, with its `text`, when it came, and the `value` that `read` makes of that. */
+/** Ask once; returns the answer, its `text`, when it came by two clocks, and the `value` that `read` makes of the text. */
 async function ask(path, more, read) {
   let answer, text;
-  const asked = Date.now();
-  let came = asked;
+  let came = 0;
+  let since = 0;
   try {
     answer = await fetch(address(path, more), { cache: "no-store", headers: { Accept: "application/json" } });
     came = Date.now();
+    since = performance.now();
     text = await answer.text();
   } catch {
     throw new Trouble(answer ? "The answer was cut off." : "The server of this page does not answer.");
   }
-  if (answer.status === 304) return { answer, came };
+  if (answer.status === 304) return { answer, came, since };
   try {
     const value = read(text);
-    if (answer.ok && value !== null && typeof value === "object") return { answer, came, text, value };
-    throw new Trouble(value?.error ?? `The answer was ${answer.status} ${answer.statusText}.`, answer.status);
+    if (answer.ok && value !== null && typeof value === "object") return { answer, came, since, text, value };
+    const told = typeof value?.error === "string" ? value.error : "";
+    throw new Trouble(told || `The answer was ${answer.status} ${answer.statusText}.`, answer.status);
   } catch (error) {
     if (error instanceof Trouble) throw error;
     throw new Trouble(answer.ok ? "The answer is no status of a run." : `The answer was ${answer.status} ${answer.statusText}.`, answer.status);
@@ -61,31 +63,31 @@ function sleep(ms) {
   });
 }
 
-/** By how many seconds the clock of the runner is ahead of ours; nothing when nobody says. */
+/** By how many seconds the clock of the runner is ahead of ours, more or less; null when nobody says. */
 function ahead({ answer, came }) {
   const said = Date.parse(answer.headers.get("X-Runner-Date") ?? answer.headers.get("Date") ?? "");
-  return Number.isNaN(said) ? 0 : (said - came) / 1000;
+  return Number.isNaN(said) ? null : (said - came) / 1000;
 }
 
 /**
  * The status of the run, again and again, as {status, text, ahead}; nothing new is {}, and what goes wrong is {trouble}.
+ * `ahead` is null for an answer that was waited for: servers date those by when they were asked.
  */
 export async function* statuses() {
   let position = null; // where the log was, as far as we have seen it
   let waits = true;
   for (;;) {
-    const asked = performance.now();
     const after = position === null ? {} : { after: position };
+    const waiting = waits && position !== null && !document.hidden;
     try {
-      const found = await ask("status", waits && position !== null && !document.hidden ? { ...after, wait: WAIT_S } : after, JSON.parse);
+      const found = await ask("status", waiting ? { ...after, wait: WAIT_S } : after, JSON.parse);
       const seen = found.answer.headers.get("ETag")?.match(/^(?:W\/)?"(\d+)"$/)?.[1] ?? null;
       // A log that is shorter than what we have seen is another one: the runner was started anew.
       position = found.answer.status === 304 && Number(seen ?? position) < Number(position) ? null : (seen ?? null);
       if (found.answer.status === 304) yield {};
-      else yield { status: found.value, text: found.text, ahead: ahead(found) };
-      const took = performance.now() - asked;
-      // A large status takes its time to be made, sent and shown: then it is asked for less often.
-      const pause = found.answer.status === 304 && waits ? PAUSE_MS : Math.max(PAUSE_MS, Math.min(SLOWEST_MS, took));
+      else yield { status: found.value, text: found.text, ahead: waiting ? null : ahead(found) };
+      // A large status takes its time to be sent and shown: then it is asked for less often.
+      const pause = Math.max(PAUSE_MS, Math.min(SLOWEST_MS, performance.now() - found.since));
       await sleep(document.hidden ? HIDDEN_MS : seen === null || !waits ? POLL_MS : pause);
       waits = true;
     } catch (error) {

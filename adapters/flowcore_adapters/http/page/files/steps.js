@@ -1,12 +1,14 @@
 // The rows, a step each: made once, and changed only where the step has changed.
 
 import { outputs } from "./runner.js";
-import { duration, moment, sentence, shown } from "./words.js";
+import { duration, moment, sentence, shown, visible } from "./words.js";
 
 const list = document.getElementById("steps");
 const template = document.getElementById("step");
 const rows = new Map();
 const inView = new Set();
+const failed = new Set(); // rows whose outputs did not come
+let asked = null; // all outputs, as they were asked for since the steps have last changed
 // What the whole list shows: when the run started, in seconds, and for how long it went on, or has gone on so far.
 const lane = { origin: 0, span: 1 };
 // Only what can be seen grows: thousands of bars would take longer to draw than the time that has passed.
@@ -22,6 +24,7 @@ const viewer = new IntersectionObserver((entries) => {
 /** Forget all steps: another run is shown. */
 export function clear() {
   viewer.disconnect();
+  failed.clear();
   inView.clear();
   rows.clear();
   list.replaceChildren();
@@ -30,6 +33,7 @@ export function clear() {
 /** Show `steps`: pairs of a name and a step, in the order of the flow. */
 export function show(steps) {
   const added = document.createDocumentFragment();
+  asked = null;
   for (const [name, step] of steps) {
     let row = rows.get(name);
     if (!row) {
@@ -46,6 +50,14 @@ export function show(steps) {
     }
   }
   list.append(added);
+}
+
+/** Ask again for the outputs that did not come: whoever has them answers again. */
+export function openAgain() {
+  for (const row of failed) {
+    failed.delete(row);
+    if (row.details.open) open(row);
+  }
 }
 
 /** Show only steps of `state` (null: of any) whose names hold `text`; returns how many those are. */
@@ -71,7 +83,7 @@ function make(name) {
   const find = (selector) => item.querySelector(selector);
   const row = { name, item, step: {}, seen: "", word: find(".word"), bar: find(".bar"), took: find(".took"), more: find(".more"), details: find("details") };
   item.dataset.name = name;
-  find(".name").textContent = name;
+  find(".name").textContent = visible(name);
   find(".name").title = name;
   row.details.addEventListener("toggle", () => row.details.open && open(row));
   return row;
@@ -123,7 +135,8 @@ async function open(row) {
   if (!row.more.childElementCount) row.more.replaceChildren(...parts, element("p", { className: "quiet", textContent: "Asking for its outputs …" }));
   const seen = row.seen;
   try {
-    const all = await outputs();
+    asked ??= outputs();
+    const all = await asked;
     // The step may have changed while its outputs were on their way.
     if (row.seen !== seen) return;
     const values = Object.hasOwn(all, row.name) ? all[row.name] : {};
@@ -143,6 +156,8 @@ async function open(row) {
     row.more.replaceChildren(...parts);
     row.more.dataset.seen = seen;
   } catch (error) {
+    asked = null;
+    failed.add(row);
     row.more.replaceChildren(...parts, element("p", { className: "quiet", textContent: `Its outputs cannot be shown. ${sentence(error.message)}` }));
   }
 }

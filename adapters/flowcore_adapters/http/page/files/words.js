@@ -28,6 +28,11 @@ export function sentence(text) {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`;
 }
 
+/** A name as it is, but for characters that cannot be seen, or that turn the others round: those are spelled out. */
+export function visible(name) {
+  return name.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (each) => `\\u${each.codePointAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** JSON as JavaScript values; numbers that those cannot hold keep the digits that came. */
 export function parse(text) {
   return JSON.parse(text, (_key, value, context) =>
