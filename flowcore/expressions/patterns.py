@@ -34,7 +34,9 @@ class Kind(Enum):
     """What a part of a pattern is."""
 
     ITEM = auto()
-    """Matches at most one character, or what a group has matched."""
+    """Matches at most one character."""
+    REFERENCE = auto()
+    """Matches what a group has matched."""
     OPEN = auto()
     CLOSE = auto()
     BRANCH = auto()
@@ -143,7 +145,7 @@ def _opening(pattern: str, place: int, *, verbose: bool) -> tuple[int, Part | No
         return _past(pattern, place + 3, ")"), None, verbose
     named = _NAMED.match(pattern, place)
     if named is not None:
-        return named.end(), Part(Kind.ITEM, named.group()), verbose
+        return named.end(), Part(Kind.REFERENCE, named.group()), verbose
     found = next(_OPENING.finditer(pattern, place))
     if found["end"] == ")":
         return found.end(), Part(Kind.FLAGS, found.group()), verbose
@@ -155,7 +157,7 @@ def _escape(pattern: str, place: int) -> tuple[Part, int]:
     found = next(_ESCAPE.finditer(pattern, place))
     if found["group"] is not None:
         # So that no digit behind it can become a part of it.
-        return Part(Kind.ITEM, f"(?:\\{found['group']})"), found.end()
+        return Part(Kind.REFERENCE, f"(?:\\{found['group']})"), found.end()
     text = found.group()
     octal = text[1:].isdigit()
     return Part(Kind.ITEM, f"\\x{int(text[1:], 8):02x}" if octal else text), found.end()

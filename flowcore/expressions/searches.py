@@ -67,12 +67,14 @@ class Reckoning:
         choices: In how many ways its other parts may match, counted from each place of a text.
         span: How many steps its counts make of one: 1,000 for `a{1000}`.
         nested: Whether it repeats what itself repeats or branches, as `(a+)+`: then nobody can tell.
+        references: How often it takes again what a group has matched, which may be all of a text.
     """
 
     unbounded: int
     choices: float
     span: float
     nested: bool
+    references: int = 0
 
     def work(self, length: int) -> float:
         """Return how many steps a text of *length* characters may take."""
@@ -80,7 +82,8 @@ class Reckoning:
             return math.inf
         # From each place of the text, and each repetition may be over at each place.
         places = float(max(length, 1))
-        return places ** min(self.unbounded + 1, 50) * self.choices * min(self.span, places)
+        once = self.choices * min(self.span, places) * max(1, self.references * places)
+        return places ** min(self.unbounded + 1, 50) * once
 
 
 class Looker:
@@ -125,7 +128,7 @@ def _too_much(reckoning: Reckoning, length: int) -> ExpressionError:
         )
     return ExpressionError(
         f"the pattern of `regex_match` could take too long on {length} characters",
-        hint="write fewer of `*`, `+` and `{2,}`, of `?` and `{1,9}`, and of groups with branches",
+        hint="write fewer of `*`, `+` and `{2,}`, of `?` and `{1,9}`, of `\\1`, and of groups with branches",
     )
 
 
@@ -158,7 +161,7 @@ def reckoned(pattern: str) -> Reckoning:
     """
     groups = [_Group()]
     closed: _Group | None = None
-    unbounded, nested = 0, False
+    unbounded, references, nested = 0, 0, False
     for part in parts(pattern):
         here = groups[-1]
         last, closed = closed, None
@@ -181,7 +184,9 @@ def reckoned(pattern: str) -> Reckoning:
                     here.ways = min(here.ways * (part.most - part.least + 1), _MOST_CHOICES)
                     if last is not None and several:
                         here.take(last, part.most - 1)
+            case Kind.REFERENCE:
+                references += 1
             case _:
                 pass
     span = max(1.0, written_out(pattern) / max(1, len(parts(pattern))))
-    return Reckoning(unbounded, groups[0].all, span, nested)
+    return Reckoning(unbounded, groups[0].all, span, nested, references)

@@ -222,6 +222,8 @@ class TestFunctions:
             ("(a{2}){2}b", 100_000),
             ("x{0,99}y{0,99}", 100),
             ("(?:a)[*+?{|]\\|b", 100_000),
+            (r"(['\"]).*\1", 200),
+            (r"(?P<day>\d\d)-(?P=day)", 1_000),
         ],
     )
     def test_patterns_of_daily_use_are_quick_enough_to_be_looked_for_at_once(self, pattern: str, length: int) -> None:
@@ -239,6 +241,9 @@ class TestFunctions:
             ("(a|a)" * 40 + "b", 10),
             ("x{0,999}y{0,1000}", 100),
             ("(?:a*b?)" * 30, 100),
+            (r"(.+)\1z", 300),
+            (r"(?=(?P<x>.+)(?P=x)\1z)", 200),
+            (r"(.{1,99})\1z", 1_000),
         ],
     )
     def test_a_pattern_that_could_take_long_is_for_a_search_that_ends_in_time(self, pattern: str, length: int) -> None:
