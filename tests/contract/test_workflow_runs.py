@@ -550,7 +550,7 @@ class TestFiles:
         [
             ("NaN", "1:1: a workflow is JSON, and this is none: NaN is not JSON"),
             ("1e999", "1:63 nodes[1].value: `1e999` is a number too large to hold; as text it stands in quotes"),
-            ("5,", "1:65: a workflow is JSON, and this is none: "),
+            ("5 5", "1:65: a workflow is JSON, and this is none: "),
         ],
     )
     def test_what_is_not_quite_json_is_told_with_the_rest(self, tmp_path: Path, given: str, said: str) -> None:
