@@ -110,11 +110,12 @@ def check_joined(source: SourceType, configuration: Mapping[str, Json], path: Pa
             continue
         text = configuration.get(name)
         if isinstance(text, str) and _OPEN not in text and not _SCHEME.match(text):
-            message = (
-                f"'{name}' must begin with {_allowed(parameter)}, not '{text[:_SHOWN]}': there is no"
-                f" '{parameter.joined_to}' that it could be joined to"
-            )
-            hint = f"write the whole address, or give a '{parameter.joined_to}'"
+            message = f"'{name}' must begin with {_allowed(parameter)}, not '{text[:_SHOWN]}'"
+            if _SCHEME.match(text.lstrip()):
+                hint = "take the space before the address away"
+            else:
+                message += f": there is no '{parameter.joined_to}' that it could be joined to"
+                hint = f"write the whole address, or give a '{parameter.joined_to}'"
             findings.add("bad-value", (*path, name), message, hint=hint)
 
 

@@ -26,6 +26,8 @@ _LOADER: Final[type[yaml.CSafeLoader | yaml.SafeLoader]] = (
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BARE_EXPRESSION: Final = re.compile(r"(?:^|[:-])\s*\{\{")
 _QUOTES_IN_EXPRESSION: Final = re.compile(r'"[^"]*\{\{(?:(?!\}\})[^"])*"[^\s,\]}]')
+_NEAR: Final = 250
+"""How many characters before and behind an error are looked at for quotes: the time is that number's square."""
 _CHECK_INDENTATION: Final = "check the indentation of this line and of those before it"
 _HINTS: Final = (
     ("mapping values are not allowed", "put text that holds `: ` in quotes, and check the indentation"),
@@ -104,7 +106,7 @@ def _marked(text: str, error: yaml.MarkedYAMLError, file: str | None) -> Problem
         hint = "indent with spaces: for YAML a tab is no indentation"
     elif _BARE_EXPRESSION.search(row) or _BARE_EXPRESSION.search(rows[min(begun, len(rows) - 1)]):
         hint = QUOTE_EXPRESSION
-    elif _QUOTES_IN_EXPRESSION.search(row):
+    elif _QUOTES_IN_EXPRESSION.search(row[max(column - _NEAR, 0) : column + _NEAR]):
         hint = """for double quotes in an expression write single ones around it: '{{ flows."a-b".c }}'"""
     else:
         hint = next((hint for part, hint in _HINTS if part in what), None)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from jmespath.ast import Node
 
 _SHOWN: Final = 100
+_LOOKED_AT: Final = 500
+"""How much of an expression that cannot be read is searched for what was meant: the time is that number's square."""
 MAX_LENGTH: Final = 4_096
 MAX_DEPTH: Final = 50
 _QUOTED_ENDS: Final = frozenset({"comma", "rparen", "eof", "eq", "ne", "or", "and", "pipe"})
@@ -83,7 +85,7 @@ def _too_deep() -> ExpressionError:
 
 
 def _unreadable(text: str, error: JMESPathError) -> ExpressionError:
-    bare = _QUOTED.sub(r"\1\1", text.strip())
+    bare = _QUOTED.sub(r"\1\1", text.strip()[:_LOOKED_AT])
     hint = name_hint(bare) or call_hint(bare) or next(_idioms(bare), None)
     reason = str(error).splitlines()[0] if str(error) else "it cannot be read"
     shown = shortened(text)

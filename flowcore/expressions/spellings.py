@@ -130,7 +130,7 @@ IDIOMS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     ),
     (re.compile(r"\{\s*\}"), "an empty mapping is written `` `{}` ``"),
     (re.compile(r"(?:[=!<>]=|[<>])\s*-?\d"), "a number is written in backticks: `x > `3``"),
-    (re.compile(r"-?\d+\s*(?:[=!<>]=|[<>])"), "a number is written in backticks: `x > `3``"),
+    (re.compile(r"\d\s*(?:[=!<>]=|[<>])"), "a number is written in backticks: `x > `3``"),
     (
         re.compile(r"\b(\w+)\((?:[^()]*[\s,])?(-?\d[\d.]*)"),
         r"a number is written in backticks: `` `\2` ``, as in `x | round(`2`)`",

@@ -850,3 +850,12 @@ class TestRecorded:
     def test_what_cannot_be_evaluated_is_refused(self, text: str) -> None:
         with pytest.raises(ExpressionError):
             compile_expression(text, recorded=True)
+
+
+def test_what_was_meant_by_a_long_expression_is_looked_for_at_its_beginning() -> None:
+    with pytest.raises(ExpressionError) as near:
+        compile_template("{{ a ?? b " + "0" * 4_000 + " }}")
+    assert near.value.hint == "for what stands in for null write `a || b`"
+    with pytest.raises(ExpressionError) as far:
+        compile_template("{{ a b" + "0" * 4_000 + " ?? c }}")
+    assert far.value.hint is None

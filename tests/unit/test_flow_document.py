@@ -658,6 +658,17 @@ class TestRefusals:
             f"flow[0].source.override.configuration.url: {why}"
         ]
 
+    @pytest.mark.parametrize("when", [None, "{{ `false` }}"])
+    def test_an_address_behind_a_space(self, when: Json) -> None:
+        # A step that is only switched off is looked at like any other: nothing is left for when it is switched on.
+        source: Json = {"type": "rest", "configuration": {"url": " https://x.y/z"}}
+        assert wrong(step(source=source, when=when)) == [
+            (
+                "flow[0].source.configuration.url: 'url' must begin with http:// or https://, not ' https://x.y/z'"
+                " (take the space before the address away)"
+            )
+        ]
+
     def test_an_address_that_an_override_makes_relative(self) -> None:
         api: Json = {"type": "rest", "configuration": {"base_url": "http://a", "url": "users"}}
         override: Json = {"configuration": {"base_url": None}}

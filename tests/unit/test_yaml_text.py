@@ -433,6 +433,21 @@ def test_broken_syntax_is_told_in_one_line(text: str, place: tuple[int, int | No
         assert place[1] in (problem.column, None)
 
 
+@pytest.mark.parametrize("inside", ["{{", '{{"', ": ", "- {{"])
+def test_a_long_line_with_an_error_takes_no_time(inside: str) -> None:
+    # A pattern that went back for each of the braces took minutes.
+    before = time.process_time()
+    problem = problem_of(f'x: "{inside * 20_000}" y\n')
+    assert problem.code == "yaml-syntax"
+    assert time.process_time() - before < 2
+
+
+def test_quotes_in_an_expression_are_noticed_far_along_a_line() -> None:
+    problem = problem_of(f"""x: ["{"a" * 20_000}", "{{{{ flows."b-c".d }}}}"]\n""")
+    if yaml_text._LOADER is yaml.CSafeLoader:
+        assert (problem.hint or "").startswith("for double quotes in an expression write single ones")
+
+
 def test_where_the_broken_thing_begins_is_told() -> None:
     message = problem_of("a: 1\nb:\n  - c\n  d: 2\n").message
     assert message.startswith("this is not YAML: ")
