@@ -259,6 +259,13 @@ def test_all_searches_of_one_evaluation_share_the_time() -> None:
     assert time.monotonic() - began < 6
 
 
+@pytest.mark.parametrize("pattern", ["[" * 10_000, "[" * 9_999 + "\\", "[]" + "[" * 9_998])
+def test_brackets_that_are_never_closed_are_looked_for_once(pattern: str) -> None:
+    before = time.process_time()
+    assert (flaw(pattern) or "").startswith("is no regular expression")
+    assert time.process_time() - before < 1
+
+
 def test_many_quick_searches_are_no_long_one() -> None:
     look = evaluation_search()
     assert all(look("^[a-z]+$", "word") for _ in range(10_000))

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-_WHOLE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-"""What is one part, whatever stands in it."""
+_WHOLE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+(?:\]|(?P<open>\\?\Z))", re.DOTALL)
+"""What is one part, whatever stands in it; and a bracket that is never closed, so that it is looked for once."""
 _COUNT: Final = re.compile(r"\{([0-9]{1,12})(?:,[0-9]*)?\}")
 _LIKE_A_COUNT: Final = re.compile(r"\{\s*(?:#[^}]*)?[0-9][^}]*\}")
 _OTHER_RULES: Final = re.compile(r"\(\?(?:#|[A-Za-z0-9-]*[xV])")
@@ -16,7 +16,7 @@ def exceeds(pattern: str, largest: int) -> bool:
 
     When in doubt it has: what is taken for small must be small.
     """
-    bare = _WHOLE.sub("x", pattern)
+    bare = _WHOLE.sub(lambda found: "x" if found["open"] is None else found[0], pattern)
     most = len(bare)
     for written in _COUNT.finditer(pattern):
         most *= max(1, int(written[1]))
