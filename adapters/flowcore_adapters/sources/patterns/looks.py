@@ -4,7 +4,6 @@ The standard library's have no limit of time, and hold up every other thread as 
 stop timeouts, signals and all other runs. These let the other threads go on, and give up.
 """
 
-import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,10 +11,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from flowcore.expressions import Search
-from flowcore.expressions.patterns import Kind, Part, parts, written_out
+from flowcore.expressions.patterns import written_out
 from flowcore.secrets import BLACKENED
 
 from .sizes import exceeds
+from .spelling import spelled
 
 if TYPE_CHECKING:
     import regex
@@ -31,19 +31,6 @@ _LARGEST: Final = 50_000
 _TOO_LARGE: Final = "repeats too much for a regular expression: its counts multiply; write smaller ones"
 _EVALUATION_S: Final = 1.0
 """How long all looks of one evaluation of an expression may take together, in seconds."""
-_WORD: Final = r"\p{L}\p{N}_"
-_SPACE: Final = r"\s\x1c-\x1f"
-_IN_WORDS_OF_RE: Final = {
-    r"\w": f"[{_WORD}]",
-    r"\W": f"[^{_WORD}]",
-    r"\s": f"[{_SPACE}]",
-    r"\S": f"[^{_SPACE}]",
-    r"\b": f"(?:(?<=[{_WORD}])(?![{_WORD}])|(?<![{_WORD}])(?=[{_WORD}]))",
-    r"\B": f"(?:(?<=[{_WORD}])(?=[{_WORD}])|(?<![{_WORD}])(?![{_WORD}]))",
-}
-"""What `re` means: to other engines combining marks are letters of a word, too, and some separators no spaces."""
-_IN_SETS: Final = {r"\w": _WORD, r"\s": _SPACE}
-_ESCAPE: Final = re.compile(r"\\.", re.DOTALL)
 _SHOWN: Final = 200
 WITHHELD: Final = "*** (all of it: its redact_patterns take too long)"
 """What stands for a text that could not be blackened in time: nobody knows what of it must not be shown."""
@@ -159,7 +146,7 @@ def _compiled(pattern: str, *, case_sensitive: bool = True) -> "regex.Pattern":
         raise unread from None
     if size > _LARGEST:
         raise _TooLargeError(_TOO_LARGE)
-    return _of_regex(_as_read_by_re(pattern), case_sensitive=case_sensitive)
+    return _of_regex(spelled(pattern, case_sensitive=case_sensitive), case_sensitive=case_sensitive)
 
 
 def _of_regex(pattern: str, *, case_sensitive: bool) -> "regex.Pattern":
@@ -171,17 +158,3 @@ def _of_regex(pattern: str, *, case_sensitive: bool) -> "regex.Pattern":
         raise ValueError(f"is no regular expression: {error}") from None
     except (RecursionError, OverflowError, MemoryError) as error:
         raise ValueError(f"cannot be used as a regular expression: {error}") from None
-
-
-def _as_read_by_re(pattern: str) -> str:
-    """Return *pattern*, which means to `re` what it says, so that it means the same here."""
-    found = parts(pattern)
-    if any("a" in part.text for part in found if part.kind is Kind.FLAGS or part.text.endswith(":")):
-        return "".join(part.text for part in found)
-    return "".join(map(_part_as_read_by_re, found))
-
-
-def _part_as_read_by_re(part: Part) -> str:
-    if part.text.startswith("["):
-        return _ESCAPE.sub(lambda escape: _IN_SETS.get(escape.group(), escape.group()), part.text)
-    return _IN_WORDS_OF_RE.get(part.text, part.text)
