@@ -12,8 +12,7 @@ from flowcore.model import Flow
 from flowcore.values import Json
 
 from .flow_document import compile_flow
-from .merge import check_top_level
-from .narrowing import merge_flows
+from .merge import check_top_level, merge
 from .yaml_text import locate, read_yaml
 
 _NODES: Final = re.compile("nodes|nodedefs", re.IGNORECASE)
@@ -56,7 +55,7 @@ def read_flow_files(files: Sequence[FlowFile]) -> tuple[dict[str, Json], Sequenc
             problems.extend(error.problems)
     if len(documents) < len(files):
         raise FlowDocumentError(problems)
-    return merge_flows(documents), problems
+    return merge(documents), problems
 
 
 def is_node_flow(files: Sequence[FlowFile]) -> bool:

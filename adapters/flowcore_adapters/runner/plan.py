@@ -48,7 +48,8 @@ class _Unplanned:
         Raises:
             FlowcoreError: That.
         """
-        raise self._error
+        # The same one each time: it must not keep the frames of all attempts before.
+        raise self._error.with_traceback(None)
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ The standard library's have no limit of time, and hold up every other thread as 
 stop timeouts, signals and all other runs. These let the other threads go on, and give up.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -36,6 +37,10 @@ WITHHELD: Final = "*** (all of it: its redact_patterns take too long)"
 """What stands for a text that could not be blackened in time: nobody knows what of it must not be shown."""
 WITHHELD_FROM_TOO_LARGE: Final = "*** (all of it: its redact_patterns repeat too much)"
 """What stands for a text whose patterns would fill the memory; flows were recorded when those were allowed."""
+
+
+_ALONE: Final = re.compile(r"\[:\^?\w+:\]|\{[^{}]*[eids][^{}]*\}")
+"""What may be a named class or a fuzzy count, which `regex` has and `re` reads as the characters that stand there."""
 
 
 class _TooLargeError(ValueError):
@@ -118,17 +123,31 @@ def blacken(text: str, patterns: Sequence[str]) -> str:
     ends_at = time.monotonic() + _BLACKENING_S
     for pattern in patterns:
         try:
-            compiled = _compiled(pattern)
+            readings = _readings(pattern)
         except _TooLargeError:
             return WITHHELD_FROM_TOO_LARGE
-        left = ends_at - time.monotonic()
-        if left <= 0:
-            return WITHHELD
-        try:
-            text = compiled.sub(BLACKENED, text, timeout=left, concurrent=True)
-        except (TimeoutError, MemoryError):
-            return WITHHELD
+        for compiled in readings:
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                return WITHHELD
+            try:
+                text = compiled.sub(BLACKENED, text, timeout=left, concurrent=True)
+            except (TimeoutError, MemoryError):
+                return WITHHELD
     return text
+
+
+def _readings(pattern: str) -> "Sequence[regex.Pattern]":
+    """Return *pattern* as `re` reads it, and, if `regex` takes it for something else that it has alone, as that too.
+
+    Whoever wrote `[[:digit:]]` or `{e<=1}` meant that; to blacken what either finds uncovers nothing.
+    """
+    compiled = _compiled(pattern)
+    if _ALONE.search(pattern) is None:
+        return (compiled,)
+    with suppress(ValueError):
+        return (_of_regex(pattern, case_sensitive=True), compiled)
+    return (compiled,)
 
 
 @lru_cache(maxsize=256)
