@@ -92,7 +92,7 @@ def _item(text: str, mode: _Mode) -> str:
     if text.startswith("["):
         return _set(text, mode, classes)
     if text in classes:
-        return _exactly(f"[{classes[text]}]", mode)
+        return _one(f"[{classes[text]}]", mode)
     word = "[" + classes[r"\w"] + "]"
     if text == r"\b":
         return _exactly(f"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))", mode)
@@ -108,6 +108,11 @@ def _exactly(text: str, mode: _Mode) -> str:
     return f"(?-i:{text})" if mode.any_case else text
 
 
+def _one(characters: str, mode: _Mode) -> str:
+    """Return a set so that case counts, also beside others where it does not: `regex` makes one set of alternatives."""
+    return rf"(?>(?={_exactly(characters, mode)})[\s\S])" if mode.any_case else characters
+
+
 def _set(text: str, mode: _Mode, classes: dict[str, str]) -> str:
     outside = text.startswith("[^")
     written = text[2 if outside else 1 : -1]
@@ -120,7 +125,7 @@ def _set(text: str, mode: _Mode, classes: dict[str, str]) -> str:
     beginning = "[^" if outside else "["
     if not (others and members and mode.any_case):
         whole = f"{beginning}{others}{members}]"
-        return whole if others else _exactly(whole, mode)
+        return whole if others else _one(whole, mode)
     # In the classes case counts, in the rest it does not. Each way is one character, so none need be tried again.
-    class_of_it = _exactly(f"[{members}]", mode)
+    class_of_it = _one(f"[{members}]", mode)
     return f"(?>(?!{class_of_it})[^{others}])" if outside else f"(?>{class_of_it}|[{others}])"
