@@ -109,8 +109,15 @@ def _exactly(text: str, mode: _Mode) -> str:
 
 
 def _one(characters: str, mode: _Mode) -> str:
-    """Return a set so that case counts, also beside others where it does not: `regex` makes one set of alternatives."""
-    return rf"(?>(?={_exactly(characters, mode)})[\s\S])" if mode.any_case else characters
+    """Return a set so that case counts, also beside others where it does not: `regex` makes one set of alternatives.
+
+    What is not in a set is looked for by what is: where case does not count, `regex` takes the rest of a set for less.
+    """
+    if not mode.any_case:
+        return characters
+    if characters.startswith("[^"):
+        return rf"(?>(?!{_exactly(f'[{characters[2:]}', mode)})[\s\S])"
+    return rf"(?>(?={_exactly(characters, mode)})[\s\S])"
 
 
 def _set(text: str, mode: _Mode, classes: dict[str, str]) -> str:
