@@ -288,7 +288,8 @@ class TestEvents:
                 if flow == SLEEP:
                     command("stop", name, "--db", "x.db")
                 driver.communicate(timeout=PLENTY_S)
-            out, err = follower.communicate(timeout=PLENTY_S)
+            assert follower.stderr is not None
+            out, err = follower.stdout.read(), follower.stderr.read()
         assert (follower.returncode, err) == (0, "")
         assert line.endswith("  item 1 (flow.yaml)  started\n")
         assert out.splitlines()[-1].endswith(f"  batch  {last}")
