@@ -465,3 +465,28 @@ class TestTakeover:
             assert not ended.wait(0.02)
         assert ended.wait(PLENTY_S)
         engine.close()
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_run_that_is_adopted_twice_is_driven_once(tmp_path: Path, running: bool) -> None:
+    """As when somebody continues a run while a server that has just started goes on with it."""
+    log = SqliteEventLog(tmp_path / "x.db")
+    engine = Engine(log, registry(), SystemClock())
+    flow = compile_flow({"flow": [wait("a", 0.3), wait("b", 0.01, "a")]}, registry().catalog)
+    run_id = create_run(log, flow, at=SystemClock().now())
+    if running:
+        engine.start()
+    found: list[threading.Event] = []
+    threads = [threading.Thread(target=lambda: found.append(engine.adopt(run_id))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PLENTY_S)
+    if not running:
+        engine.start()
+    assert all(ended.wait(PLENTY_S) for ended in found)
+    engine.check()
+    engine.close()
+    claims = [event for event in events_of(log, run_id) if isinstance(event, RunResumed)]
+    assert (load(log, run_id).status, len(found), len(claims)) == (RunStatus.SUCCEEDED, 4, 0)
+    log.close()

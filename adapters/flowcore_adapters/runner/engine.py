@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Final
+from weakref import WeakValueDictionary
 
 from flowcore.batch_service import BatchSession
 from flowcore.errors import BatchNotFoundError, LogError, RunNotFoundError
@@ -70,6 +71,9 @@ class Engine:
         self._clock = clock
         self._inbox: SimpleQueue[Item] = SimpleQueue()
         self._lead = Lock()
+        self._adopting = Lock()
+        # Gone with the runs, whose flags they are.
+        self._adopted: WeakValueDictionary[RunId, Flag] = WeakValueDictionary()
         self._pool: WorkerPool[Attempt] = WorkerPool(pool_size, self._perform, self._relieve)
         self._owner = this_program()
         self._teller = Teller(listener)
@@ -92,7 +96,8 @@ class Engine:
     def adopt(self, run_id: RunId) -> Flag:
         """Drive a run that is in the log, queued or half done, and return what is set when it is driven no more.
 
-        It has ended then, or `check` says why not. What another program left in the air is lost, and tried again.
+        It has ended then, or `check` says why not. What another program left in the air is lost, and tried again. One
+        that is driven here already goes on as it does: a second claim would fence off the first.
 
         Raises:
             RunNotFoundError: There is no such run.
@@ -103,6 +108,14 @@ class Engine:
         if self._closing:
             self.check()
             raise LogError("the engine is closed")
+        with self._adopting:
+            known = self._adopted.get(run_id)
+            if known is not None and not known.is_set():
+                return known
+            ended = self._adopted[run_id] = self._adopt(run_id)
+            return ended
+
+    def _adopt(self, run_id: RunId) -> Flag:
         epoch = claim(self._log, run_id, self._owner, self._clock)
         try:
             with uncollected():
