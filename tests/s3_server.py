@@ -1,12 +1,13 @@
 """An S3 server on loopback, for tests."""
 
 import logging
-import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.request import Request, urlopen
 
 import attrs
+
+from tests.ports import free_port
 
 
 @attrs.frozen
@@ -27,7 +28,7 @@ def s3_server() -> Generator[S3Server]:
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", _free_port(), verbose=False)
+    server = ThreadedMotoServer("127.0.0.1", free_port(), verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
@@ -36,9 +37,3 @@ def s3_server() -> Generator[S3Server]:
         yield S3Server(f"{host}:{port}")
     finally:
         server.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

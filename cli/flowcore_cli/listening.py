@@ -9,6 +9,7 @@ import attrs
 import click
 
 from flowcore_cli.exits import CommandError
+from flowcore_cli.given import is_given
 from flowcore_cli.output import warn
 
 if TYPE_CHECKING:
@@ -121,9 +122,8 @@ def _token(token: str | None, path: str | None) -> str | None:
     """Return the token; the file counts more than the environment, and both options at once are a mistake."""
     if path is None:
         return token or None
-    context = click.get_current_context()
-    if context.get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE:
-        raise click.UsageError("`--token` and `--token-file` exclude each other", context)
+    if is_given("token"):
+        raise click.UsageError("`--token` and `--token-file` exclude each other", click.get_current_context())
     try:
         found = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -79,6 +79,7 @@ def serve(
     from flowcore_adapters.clock import SystemClock
     from flowcore_adapters.http.executions.start_resources import Starting
     from flowcore_adapters.http.flow_runs.service import NodeService
+    from flowcore_adapters.http.page.resources import HOME
     from flowcore_adapters.http.server import is_loopback
     from flowcore_adapters.node_runs import NodeRuns
     from flowcore_adapters.node_runtime import NodeRuntime
@@ -138,7 +139,7 @@ def serve(
         runtime.clear_up()
         services.lifetimes.start()
         listening.warn_if_open(guard, server.url)
-        tell(f"serving at {server.url} until Ctrl-C, the page at {server.url}/ui")
+        tell(f"serving at {server.url} until Ctrl-C, the page at {server.url}{HOME}")
         if run is not None:
             serving.adopt(run.record(log))
             tell(f"run {run.own.run_id} of {visible(run.flow.name)} started")

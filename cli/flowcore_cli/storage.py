@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from flowcore_cli.exits import CommandError
+from flowcore_cli.given import is_given
 
 if TYPE_CHECKING:
     from flowcore.ids import RunId
@@ -48,7 +49,7 @@ def open_log(db: str | None, *, no_db: bool, durability: str) -> "EventLog":
     Raises:
         CommandError: It cannot be used, or the options contradict each other.
     """
-    if no_db and _given("db"):
+    if no_db and is_given("db"):
         raise click.UsageError("`--db` and `--no-db` exclude each other", click.get_current_context())
     if no_db:
         from flowcore_adapters.logs.memory import SharedMemoryEventLog
@@ -110,7 +111,7 @@ def command_for(verb: str, run_id: "RunId | str", db: str | None) -> str:
     """Return the command *verb* for a run (or a batch in words), typed where this one was: it names the same log."""
     from shlex import quote
 
-    return f"flowcore-cli {verb} {run_id}" + (f" --db {quote(db)}" if db is not None and _given("db") else "")
+    return f"flowcore-cli {verb} {run_id}" + (f" --db {quote(db)}" if db is not None and is_given("db") else "")
 
 
 def undriven(run_id: "RunId", db: str | None, what: str = "it") -> str:
@@ -121,9 +122,3 @@ def undriven(run_id: "RunId", db: str | None, what: str = "it") -> str:
 def left_words(what: str, db: str | None, run_id: "RunId | str" = "--all") -> str:
     """Return the last words about *what*, which is left in the midst of its stop: a run or batch, or all of them."""
     return f"{what} is left as it is: `{command_for('resume', run_id, db)}` brings it to its end"
-
-
-def _given(option: str) -> bool:
-    """Return whether *option* stands on the command line; its environment variable is but a default."""
-    source = click.get_current_context().get_parameter_source(option)
-    return source is click.core.ParameterSource.COMMANDLINE

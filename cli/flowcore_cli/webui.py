@@ -8,6 +8,7 @@ import attrs
 import click
 
 from flowcore_cli.execution import EXIT_CODES, RunOptions, execute, max_workers_option, run_options
+from flowcore_cli.given import is_given
 from flowcore_cli.listening import Listening, listening_options
 from flowcore_cli.nodes import defs_option
 from flowcore_cli.output import tell
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from flowcore_adapters.http.server import ServerHandle
 
 RUNNER = "RUNNER_STATUS_URL"
-TOKEN = "RUNNER_STATUS_TOKEN"  # noqa: S105 - the name of a variable
 
 
 @click.command(epilog=EXIT_CODES)
@@ -51,7 +51,7 @@ def webui(
         _refuse_others()
         _show(listening, _address(status_url))
         return
-    if _is_given("status_url"):
+    if is_given("status_url"):
         raise click.UsageError("FILE is run here, and `--status-url` shows what runs elsewhere: give one of them")
     if options.quiet and not listening.port:
         raise click.UsageError("with `-q` nobody would learn where the page is: give it a `--port`")
@@ -66,11 +66,6 @@ def webui(
     execute(options, plan_of(files, definitions, max_workers), beside=page)
 
 
-def _is_given(name: str) -> bool:
-    """Return whether a parameter stands on the command line; its environment variable is but a default."""
-    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-
-
 def _refuse_others() -> None:
     """See that nothing is asked for that only a run of ours could do.
 
@@ -80,7 +75,7 @@ def _refuse_others() -> None:
     own = {"status_url", *(field.name for field in attrs.fields(Listening))}
     for parameter in click.get_current_context().command.params:
         name = parameter.name or ""
-        if name not in own and _is_given(name):
+        if name not in own and is_given(name):
             raise click.UsageError(f"`{max(parameter.opts, key=len)}` goes with FILE: without it nothing is run here")
 
 
@@ -96,7 +91,7 @@ def _address(given: str | None) -> str:
 
     found = runner_address((given or "").strip())
     if found is None:
-        where = "`--status-url`" if _is_given("status_url") else RUNNER
+        where = "`--status-url`" if is_given("status_url") else RUNNER
         raise click.UsageError(f"{where} is no address of a runner, such as http://127.0.0.1:8000")
     return found
 
@@ -121,10 +116,10 @@ def _serve(listening: Listening, status_url: str) -> "ServerHandle":
     from flowcore_adapters.http.app import THREADS
     from flowcore_adapters.http.server import serve_in_thread
     from flowcore_adapters.webui.application import create_webui
-    from flowcore_adapters.webui.runner import Runner
+    from flowcore_adapters.webui.runner import TOKEN, URL, Runner
 
     guard = listening.guard()
-    runner = Runner(THREADS, {RUNNER: status_url, TOKEN: os.environ.get(TOKEN, "")})
+    runner = Runner(THREADS, {URL: status_url, TOKEN: os.environ.get(TOKEN, "")})
     application = create_webui(runner, guard=guard)
     server = serve_in_thread(
         application, listening.host, listening.port, token=guard.token, insecure=listening.insecure_no_auth

@@ -20,6 +20,7 @@ from flowcore_adapters.cancel import Cancellation
 from flowcore_adapters.sources.rest import RestSource
 from tests.calls import at_most, cancelled_after, fail, give, make_call
 from tests.fault_server import FaultServer
+from tests.ports import free_port
 
 SOURCE = RestSource()
 
@@ -357,9 +358,7 @@ def test_connections_that_break(server: FaultServer, path: str, said: str) -> No
 
 
 def test_nobody_there() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     error = fail(SOURCE, {"url": f"http://127.0.0.1:{port}/"})
     assert str(error) == f"no connection to 127.0.0.1:{port}: connection refused"
     assert error.retryable

@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 from typing_extensions import override
 
-from tests.e2e.ports import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -31,7 +31,7 @@ from flowcore_adapters.webui.application import create_webui
 from flowcore_adapters.webui.runner import Runner
 from tests.browser import chromium
 from tests.e2e.installed_command import Command
-from tests.e2e.ports import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

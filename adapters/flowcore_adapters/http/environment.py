@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -16,7 +15,7 @@ from flowcore_adapters.logs.location import default_path
 from flowcore_adapters.node_choices import POLICIES, RUNTIMES
 from flowcore_adapters.node_runtime import NodeRuntime
 
-from .incoming.authority import origin_of
+from .incoming.authority import origin_of, split_base
 from .incoming.guard import SHORTEST_TOKEN, GuardSettings
 
 _MOST: Final = 1000
@@ -156,12 +155,7 @@ class _Reader:
 
     def url(self, name: str) -> str | None:
         found = self.text(name)
-        try:
-            parts = urlsplit(found or "http://localhost")
-            good = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query and not parts.fragment
-        except ValueError:
-            good = False
-        if not good:
+        if found is not None and split_base(found) is None:
             self._refuse(name, "what the server is called from outside, such as https://flows.example.com")
         return found
 

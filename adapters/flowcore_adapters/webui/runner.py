@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import attrs
 import urllib3
@@ -17,6 +17,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+
+from flowcore_adapters.http.incoming.authority import split_base
 
 URL: Final = "RUNNER_STATUS_URL"
 TOKEN: Final = "RUNNER_STATUS_TOKEN"  # noqa: S105 - the name of a variable
@@ -119,11 +121,11 @@ class Runner:
 
 def runner_address(given: str) -> str | None:
     """Return the address of the runner that *given* names, itself or its `/status`; None when it names none."""
+    parts = split_base(given)
+    if parts is None or parts.username is not None or not given.isprintable() or " " in given:
+        return None
     try:
-        parts = urlsplit(given)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query and not parts.fragment
-        good = good and parts.username is None and (parts.port is None or parts.port > 0)
-        good = good and given.isprintable() and " " not in given
+        good = parts.port != 0
     except ValueError:
         good = False
     return given.rstrip("/").removesuffix("/status") if good else None

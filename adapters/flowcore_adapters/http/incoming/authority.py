@@ -1,7 +1,7 @@
 """Hosts and origins as requests name them: who is meant, and whether it is us."""
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
@@ -24,6 +24,16 @@ def origin_of(url: str) -> str | None:
     except ValueError:  # such as an IPv6 address without its end
         return None
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in _DEFAULT_PORTS and parts.netloc else None
+
+
+def split_base(url: str) -> SplitResult | None:
+    """Return the parts of *url*, an address that others are below; None when it is none, or has a query or fragment."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and not parts.query and not parts.fragment
+    except ValueError:
+        return None
+    return parts if good else None
 
 
 def same_authority(origin: str, host: str, scheme: str) -> bool:

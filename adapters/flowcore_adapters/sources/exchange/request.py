@@ -14,16 +14,16 @@ from urllib3.util import make_headers, parse_url
 from flowcore.errors import SourceError
 from flowcore_adapters.sources.configuration import bad_configuration
 
+from .tokens import TOKEN, TOKEN_CHARACTERS
+
 _PORTS: Final[Mapping[str, int]] = MappingProxyType({"http": 80, "https": 443})
 _HARMLESS: Final = frozenset(
     {"accept", "accept-encoding", "accept-language", "content-type", "idempotency-key", "user-agent"}
 )
 """The headers that another host may see. A list of what is secret would have to know every API's name for its key."""
 _OF_THE_BODY: Final = frozenset({"content-type", "idempotency-key"})
-_MARKS: Final = "!#$%&'*+-.^_`|~"
-_HEADER_NAME: Final = re.compile(rf"[A-Za-z0-9{re.escape(_MARKS)}]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-"""RFC 9110, sections 5.1 and 5.5."""
+"""RFC 9110, section 5.5."""
 _SHOWN: Final = 80
 _POST_BECOMES_GET: Final = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND})
 """As browsers do it. Other methods stay what they are: a PUT that became a GET would look like a success."""
@@ -104,8 +104,8 @@ def with_defaults(headers: Mapping[str, str], ours: Mapping[str, str], address: 
 
 
 def _check_header(name: str, value: str) -> None:
-    if _HEADER_NAME.fullmatch(name) is None:
-        raise bad_configuration(f"no header can be called '{name[:_SHOWN]}': allowed are a-z, A-Z, 0-9 and {_MARKS}")
+    if TOKEN.fullmatch(name) is None:
+        raise bad_configuration(f"no header can be called '{name[:_SHOWN]}': allowed are {TOKEN_CHARACTERS}")
     # What the value is stays out of the message: it may be a key.
     if _HEADER_VALUE.fullmatch(value) is None:
         raise bad_configuration(

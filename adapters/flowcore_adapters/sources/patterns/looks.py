@@ -39,7 +39,7 @@ WITHHELD_FROM_TOO_LARGE: Final = "*** (all of it: its redact_patterns repeat too
 """What stands for a text whose patterns would fill the memory; flows were recorded when those were allowed."""
 
 
-_ALONE: Final = re.compile(r"\[:\^?\w+:\]|\{[^{}]*[eids][^{}]*\}")
+_ALONE: Final = re.compile(r"\[:\^?\w+:\]|\{[^{}eids]*[eids][^{}]*\}")
 """What may be a named class or a fuzzy count, which `regex` has and `re` reads as the characters that stand there."""
 
 
@@ -137,16 +137,16 @@ def blacken(text: str, patterns: Sequence[str]) -> str:
     return text
 
 
+@lru_cache(maxsize=256)
 def _readings(pattern: str) -> "Sequence[regex.Pattern]":
     """Return *pattern* as `re` reads it, and, if `regex` takes it for something else that it has alone, as that too.
 
     Whoever wrote `[[:digit:]]` or `{e<=1}` meant that; to blacken what either finds uncovers nothing.
     """
     compiled = _compiled(pattern)
-    if _ALONE.search(pattern) is None:
-        return (compiled,)
-    with suppress(ValueError):
-        return (_of_regex(pattern, case_sensitive=True), compiled)
+    if _ALONE.search(pattern) is not None:
+        with suppress(ValueError):
+            return (_of_regex(pattern, case_sensitive=True), compiled)
     return (compiled,)
 
 

@@ -1,6 +1,5 @@
 """What a flow says about an HTTP call."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,18 +8,17 @@ import attrs
 from flowcore.catalog import Kind
 from flowcore.values import Json
 from flowcore_adapters.sources.configuration import MAX_OUTPUT, parameter
+from flowcore_adapters.sources.exchange.tokens import TOKEN, TOKEN_CHARACTERS
 
-_METHOD: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""A token (RFC 9110, sections 9.1 and 5.6.2)."""
 _SHOWN: Final = 40
 
 
 def _no_method(text: str) -> str | None:
     """Return why *text* is no HTTP method: servers have methods of their own, but all of them are tokens."""
-    if _METHOD.fullmatch(text):
+    if TOKEN.fullmatch(text):
         return None
-    allowed = "of a-z, A-Z, 0-9 and !#$%&'*+-.^_`|~"
-    return f"must be an HTTP method, a word such as GET, POST or PROPFIND {allowed}, not '{text[:_SHOWN]}'"
+    words = f"a word such as GET, POST or PROPFIND of {TOKEN_CHARACTERS}"
+    return f"must be an HTTP method, {words}, not '{text[:_SHOWN]}'"
 
 
 @attrs.frozen(kw_only=True)
